@@ -1,0 +1,34 @@
+# Helpers that declare targets the same way everywhere.
+
+# bittern_component(<name> [SOURCES ...] [LINK ...]): an object library bittern_<name>, one per folder, so that folders build alone
+# and the dependency rule shows in LINK.
+function(bittern_component name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;SYSTEM_INCLUDES" ${ARGN})
+  add_library(bittern_${name} OBJECT ${ARG_SOURCES})
+  target_link_libraries(bittern_${name} PUBLIC bittern_options ${ARG_LINK})
+  target_include_directories(bittern_${name} SYSTEM PRIVATE ${ARG_SYSTEM_INCLUDES})
+endfunction()
+
+# bittern_kernel_family(<family> SOURCES ...): one folder of kernels/. Vectorisers stay off: GCC turned a scalar loop of a Highway
+# target into an instruction that the CPU lacks (kernels/README.md), and hand-written loops gain nothing from them.
+function(bittern_kernel_family family)
+  cmake_parse_arguments(ARG "" "" "SOURCES" ${ARGN})
+  bittern_component(kernels_${family} SOURCES ${ARG_SOURCES} LINK hwy::hwy)
+  target_compile_options(bittern_kernels_${family} PRIVATE -fno-tree-vectorize -fno-tree-slp-vectorize
+    $<$<CXX_COMPILER_ID:Clang>:-fno-vectorize> $<$<CXX_COMPILER_ID:Clang>:-fno-slp-vectorize>)
+  target_link_libraries(bittern_kernels INTERFACE bittern_kernels_${family} $<TARGET_OBJECTS:bittern_kernels_${family}>)
+endfunction()
+
+# bittern_test(<name> SOURCES ... [LINK ...] [LABELS fast|slow|fuzz] [ARGS ...]): a Catch2 program, run by ctest.
+function(bittern_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;LABELS;ARGS;SYSTEM_INCLUDES" ${ARGN})
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS fast)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE bittern_options bittern_test_support ${ARG_LINK})
+  target_include_directories(${name} SYSTEM PRIVATE ${ARG_SYSTEM_INCLUDES})
+  target_compile_definitions(${name} PRIVATE BITTERN_SOURCE_DIR="${PROJECT_SOURCE_DIR}" BITTERN_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  add_test(NAME ${name} COMMAND ${name} ${ARG_ARGS})
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
+endfunction()
