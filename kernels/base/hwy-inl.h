@@ -1,0 +1,42 @@
+// The only include of highway.h. Kernel files include it after
+// foreach_target.h; it fixes the set of targets (design: AVX3_DL is left out
+// because its attribute string is wrong in Highway 1.0.3; VPOPCNTDQ and VNNI
+// code lives in raw-intrinsic files) and offers dispatch by value, without
+// Highway's process-wide chosen target.
+#include "hwy/highway.h"
+
+// Name of the target being compiled, in the words of cpu.h, for kernel names:
+// "w1a1/popcount/" BITTERN_HWY_ISA.
+#undef BITTERN_HWY_ISA
+#if HWY_TARGET == HWY_AVX3
+#define BITTERN_HWY_ISA "avx512"
+#elif HWY_TARGET == HWY_AVX2
+#define BITTERN_HWY_ISA "avx2"
+#elif HWY_TARGET == HWY_SSE4
+#define BITTERN_HWY_ISA "sse4"
+#elif HWY_TARGET == HWY_SSSE3
+#define BITTERN_HWY_ISA "ssse3"
+#elif HWY_TARGET == HWY_NEON
+#define BITTERN_HWY_ISA "neon"
+#else
+#define BITTERN_HWY_ISA "scalar"
+#endif
+
+#ifndef BITTERN_KERNELS_BASE_HWY_INL_H_ONCE
+#define BITTERN_KERNELS_BASE_HWY_INL_H_ONCE
+
+// BITTERN_HWY_TABLE(List, cpu)(): calls the List() compiled for the best target
+// that `cpu` allows. Needs HWY_EXPORT(List) in the same file.
+#if HWY_IDE || ((HWY_TARGETS & (HWY_TARGETS - 1)) == 0)
+#define BITTERN_HWY_TABLE(FUNC, cpu) \
+  (static_cast<void>(cpu), *HWY_DISPATCH_TABLE(FUNC)[0])
+#else
+#define BITTERN_HWY_TABLE(FUNC, cpu)          \
+  (*HWY_DISPATCH_TABLE(FUNC)[([&] {           \
+    hwy::ChosenTarget bittern_chosen;         \
+    bittern_chosen.Update((cpu).hwy_targets); \
+    return bittern_chosen.GetIndex();         \
+  }())])
+#endif
+
+#endif  // BITTERN_KERNELS_BASE_HWY_INL_H_ONCE

@@ -1,0 +1,15 @@
+// Declares the functions of epilogue_kernels.inc, one per kernel file; private to this folder and its tests.
+#pragma once
+
+#include <span>
+
+#include "kernels/base/cpu.h"
+#include "kernels/epilogue/epilogue.h"
+
+namespace bittern::kernels {
+
+#define BITTERN_EPILOGUE_KERNEL(needs, Name) std::span<const EpilogueKernel> Name(const CpuFeatures& cpu);
+#include "kernels/epilogue/epilogue_kernels.inc"
+#undef BITTERN_EPILOGUE_KERNEL
+
+}  // namespace bittern::kernels

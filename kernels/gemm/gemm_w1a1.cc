@@ -1,0 +1,231 @@
+// w1a1 in portable Highway: channels in lanes, popcounts of bytes, for every
+// target without its own kernel file.
+//   strip[r][j] = valid_count[r] - 2 * popcount((a[r] ^ w[j]) & valid[r])
+//   (valid_count == k: no zeros, the mask drops out)
+// Right operand: pack_bits.h; a 32-bit lane holds 32 k of one channel and its
+// four bytes count on their own, so a step is xor, byte popcount, add; the
+// bytes are summed into 32 bits every 31 steps (31 * 8 = 248 < 256). Range: a
+// lane counts at most k mismatches, k <= 2^30.
+#include "kernels/base/bits.h"
+#include "kernels/gemm/gemm_kernels.h"
+#include "kernels/gemm/pack_bits.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/gemm/gemm_w1a1.cc"
+#include "hwy/foreach_target.h"
+#include "kernels/base/hwy-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace bittern::kernels {
+namespace HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using D = hn::ScalableTag<uint32_t>;
+using V = hn::Vec<D>;
+
+constexpr size_t kLanes = hn::MaxLanes(D());
+constexpr size_t kVectors =
+    4;  // per row: the broadcast of one activation word serves four vectors
+constexpr size_t kStep = kVectors * kLanes;
+constexpr size_t kNr = kStep < 16 ? 16 : kStep;
+constexpr size_t kMr = 2;  // 8 accumulators + 4 weights + 2 activations +
+                           // temporaries in 16 registers, spilled twice
+constexpr size_t kChunk = 31;
+
+// Popcounts of the four bytes of each lane; a target with one lane counts the
+// lane at once.
+HWY_INLINE V CountBytes(V x) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::PopulationCount(x);
+#else
+  const hn::Repartition<uint8_t, D> d8;
+  return hn::BitCast(D(), hn::PopulationCount(hn::BitCast(d8, x)));
+#endif
+}
+
+HWY_INLINE V AddCounts(V a, V b) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::Add(a, b);
+#else
+  const hn::Repartition<uint8_t, D> d8;
+  return hn::BitCast(D(), hn::Add(hn::BitCast(d8, a), hn::BitCast(d8, b)));
+#endif
+}
+
+// Sum of the four byte counts of each lane.
+HWY_INLINE V WidenCounts(V x) {
+#if HWY_TARGET == HWY_SCALAR
+  return x;
+#else
+  const D d;
+  const V pairs =
+      hn::Add(hn::And(x, hn::Set(d, 0x00FF00FFu)),
+              hn::And(hn::ShiftRight<8>(x), hn::Set(d, 0x00FF00FFu)));
+  return hn::Add(hn::ShiftRight<16>(pairs),
+                 hn::And(pairs, hn::Set(d, 0xFFFFu)));
+#endif
+}
+
+struct Tile {  // kStep channels: of the weights for 32 k, or of one row's
+               // counts
+  V c0, c1, c2, c3;
+};
+
+HWY_INLINE Tile Zeros() {
+  const V zero = hn::Zero(D());
+  return {zero, zero, zero, zero};
+}
+
+HWY_INLINE Tile LoadWeights(const uint32_t* w) {
+  const D d;
+  return {hn::LoadU(d, w), hn::LoadU(d, w + kLanes),
+          hn::LoadU(d, w + 2 * kLanes), hn::LoadU(d, w + 3 * kLanes)};
+}
+
+template <bool kMasked>
+HWY_INLINE V Count(V count, V w, V a, V valid) {
+  const V x = kMasked ? hn::And(hn::Xor(w, a), valid) : hn::Xor(w, a);
+  return AddCounts(count, CountBytes(x));
+}
+
+template <bool kMasked>
+HWY_INLINE void Step(const Tile& w, uint32_t sign, uint32_t valid, Tile& row) {
+  const V a = hn::Set(D(), sign);
+  const V v = hn::Set(D(), valid);
+  row.c0 = Count<kMasked>(row.c0, w.c0, a, v);
+  row.c1 = Count<kMasked>(row.c1, w.c1, a, v);
+  row.c2 = Count<kMasked>(row.c2, w.c2, a, v);
+  row.c3 = Count<kMasked>(row.c3, w.c3, a, v);
+}
+
+HWY_INLINE void Widen(const Tile& bytes, Tile& sum) {
+  sum.c0 = hn::Add(sum.c0, WidenCounts(bytes.c0));
+  sum.c1 = hn::Add(sum.c1, WidenCounts(bytes.c1));
+  sum.c2 = hn::Add(sum.c2, WidenCounts(bytes.c2));
+  sum.c3 = hn::Add(sum.c3, WidenCounts(bytes.c3));
+}
+
+HWY_INLINE void Store(V count, V valid_count, int32_t* strip) {
+  const hn::RebindToSigned<D> ds;
+  hn::StoreU(hn::BitCast(ds, hn::Sub(valid_count, hn::Add(count, count))), ds,
+             strip);
+}
+
+HWY_INLINE void StoreRow(const Tile& row, int32_t valid_count, int32_t* strip) {
+  const V base = hn::Set(D(), static_cast<uint32_t>(valid_count));
+  Store(row.c0, base, strip);
+  Store(row.c1, base, strip + kLanes);
+  Store(row.c2, base, strip + 2 * kLanes);
+  Store(row.c3, base, strip + 3 * kLanes);
+}
+
+struct Rows {  // the left rows and strip rows of one block; strides in elements
+  const uint64_t* sign;
+  const uint64_t* valid;
+  size_t stride;
+  const int32_t* valid_count;
+  int32_t* strip;
+  size_t strip_stride;
+};
+
+// One or two rows x kStep channels. Tile accumulators have names: g++ 12 keeps
+// an array of them in memory.
+template <bool kMasked, bool kTwo>
+void Block(const Rows& rows, const uint32_t* w, size_t words) {
+  const size_t stride = rows.stride;
+  Tile sum0 = Zeros(), sum1 = Zeros();
+  size_t i = 0;
+  do {  // words >= 1; g++ 12 copies every accumulator once a turn in a loop
+        // that may run zero times
+    Tile bytes0 = Zeros(), bytes1 = Zeros();
+    const size_t end = words - i < kChunk ? words : i + kChunk;
+    do {
+      const Tile weights = LoadWeights(w + i * kNr);
+      Step<kMasked>(weights, PlaneWord(rows.sign, i), PlaneWord(rows.valid, i),
+                    bytes0);
+      if (kTwo)
+        Step<kMasked>(weights, PlaneWord(rows.sign + stride, i),
+                      PlaneWord(rows.valid + stride, i), bytes1);
+    } while (++i < end);
+    Widen(bytes0, sum0);
+    if (kTwo) Widen(bytes1, sum1);
+  } while (i < words);
+  StoreRow(sum0, rows.valid_count[0], rows.strip);
+  if (kTwo) StoreRow(sum1, rows.valid_count[1], rows.strip + rows.strip_stride);
+}
+
+void Run(const GemmStripArgs& args) noexcept {
+  const CodePlanes& p = args.lhs->planes;
+  const size_t words = CeilDiv(args.k, 32);
+  const auto* w =
+      static_cast<const uint32_t*>(args.packed_rhs) + args.tile * words * kNr;
+  const size_t strip_stride =
+      static_cast<size_t>(args.strip_stride) / sizeof(int32_t);
+  for (size_t r = 0; r < args.rows; r += kMr) {
+    const size_t row = args.row + r;
+    const bool two = r + 1 < args.rows;
+    Rows rows{p.sign + row * p.row_words,
+              p.valid + row * p.row_words,
+              p.row_words,
+              p.valid_count + row,
+              static_cast<int32_t*>(args.strip) + r * strip_stride,
+              strip_stride};
+    const auto k = static_cast<int32_t>(args.k);
+    const bool masked =
+        rows.valid_count[0] != k || (two && rows.valid_count[1] != k);
+    const auto block = masked
+                           ? (two ? &Block<true, true> : &Block<true, false>)
+                           : (two ? &Block<false, true> : &Block<false, false>);
+    for (size_t j = 0; j < kNr; j += kStep, rows.strip += kStep)
+      block(rows, w + j, words);
+  }
+}
+
+size_t RhsBytes(size_t n, size_t k) noexcept {
+  return PackedBitsBytes(n, k, kNr);
+}
+void PackRhs(const void* canonical, size_t n, size_t k, void* packed) noexcept {
+  PackBits(canonical, n, k, kNr, packed);
+}
+
+// Measured on Zen 5: 15.7 MAC/cycle and lane in the loop, 2.9 cycles a vector
+// for the end of a tile; one-lane targets 4 in all. Counted for NEON: 24
+// instructions where 16 would do (g++ copies the accumulators).
+double Cycles(const GemmQuery& q) noexcept {
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+  constexpr double kRate = 4, kEnd = 1;
+#elif HWY_TARGET == HWY_NEON
+  constexpr double kRate = 55, kEnd = 1;
+#else
+  constexpr double kRate = 15.7 * kLanes, kEnd = 2.9 / kLanes;
+#endif
+  const auto outputs = static_cast<double>(q.m * RoundUp(q.n, kNr));
+  return outputs * (static_cast<double>(RoundUp(q.k, 32)) / kRate + kEnd);
+}
+
+}  // namespace
+
+GemmKernelList W1A1List() {
+  static constexpr GemmKernel kKernels[] = {
+      {"w1a1/popcount/" BITTERN_HWY_ISA, kNone, Operand::kBipolar,
+       Operand::kSign, kNr, kMr, size_t{1} << 30, &RhsBytes, &PackRhs, nullptr,
+       nullptr, &Run, &Cycles},
+  };
+  return kKernels;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace bittern::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace bittern::kernels {
+
+HWY_EXPORT(W1A1List);
+GemmKernelList GemmW1A1(const CpuFeatures& cpu) {
+  return BITTERN_HWY_TABLE(W1A1List, cpu)();
+}
+
+}  // namespace bittern::kernels
+#endif  // HWY_ONCE
