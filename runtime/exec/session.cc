@@ -1,0 +1,290 @@
+#include "runtime/exec/session.h"
+
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "runtime/plan/memory_planner.h"
+
+namespace bittern::runtime {
+namespace {
+
+size_t Alignment(const TensorType& type) {
+  return type.dtype == DType::kCode ? 8 : ElementBytes(type.dtype);
+}
+
+int64_t NowNs() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+}
+
+}  // namespace
+
+Session::Session(std::shared_ptr<const Model> model,
+                 const SessionOptions& options)
+    : model_(std::move(model)), options_(options) {
+  for (const int32_t tensor : model_->def().inputs)
+    shapes_.push_back(
+        model_->def().tensors[static_cast<size_t>(tensor)].type.shape);
+}
+
+Result<std::unique_ptr<Session>> Session::Create(
+    std::shared_ptr<const Model> model, const SessionOptions& options) {
+  std::unique_ptr<Session> session(new Session(std::move(model), options));
+  BITTERN_TRY_ASSIGN(session->pool_,
+                     ThreadPool::Make(options.threads, options.parallel_for,
+                                      options.parallel_context));
+  return session;
+}
+
+Result<void> Session::SetInputShape(size_t input, const Shape& shape) {
+  BITTERN_TRY_ASSIGN(const int32_t tensor, Slot("set_input_shape", "input",
+                                                model_->def().inputs, input));
+  const TensorDef& declared =
+      model_->def().tensors[static_cast<size_t>(tensor)];
+  bool fits = shape.rank() == declared.type.shape.rank();
+  for (size_t i = 0; fits && i < shape.rank(); ++i) {
+    fits = shape[i] >= 1 &&
+           (declared.type.shape[i] == -1 || declared.type.shape[i] == shape[i]);
+  }
+  if (!fits) {
+    return InvalidArgument("input " + std::to_string(input) + " '" +
+                           declared.name + "': got shape " + ToString(shape) +
+                           ", expected " + ToString(declared.type.shape));
+  }
+  shapes_[input] = shape;
+  prepared_ = false;
+  return {};
+}
+
+Result<void> Session::Prepare() {
+  prepared_ = false;
+  const PlanOptions options{options_.cpu, options_.threads,
+                            options_.arena_limit_bytes,
+                            options_.keep_intermediates};
+  BITTERN_TRY_ASSIGN(Plan plan, MakePlan(model_, shapes_, options));
+  plan_.reset();
+  arena_ = {};
+  scratch_ = {};
+  BITTERN_TRY_ASSIGN(arena_, AlignedBuffer::Make(plan.arena_bytes));
+  BITTERN_TRY_ASSIGN(scratch_, AlignedBuffer::Make(plan.ScratchBytes()));
+  plan_.emplace(std::move(plan));
+  bound_inputs_.assign(model_->def().inputs.size(), {});
+  bound_outputs_.assign(model_->def().outputs.size(), {});
+  profile_.clear();
+  for (const PlanStep& step : plan_->steps)
+    profile_.push_back({step.def, step.op->Kernel(), step.op->Cost(), 0, 0});
+  Locate();
+  prepared_ = true;
+  return {};
+}
+
+void Session::Locate() {
+  const ModelDef& def = model_->def();
+  tensors_.assign(def.tensors.size(), nullptr);
+  for (size_t t = 0; t < tensors_.size(); ++t) {
+    const auto root = static_cast<size_t>(plan_->roots[t]);
+    if (plan_->offsets[t] >= 0) tensors_[t] = arena_.data() + plan_->offsets[t];
+    // Ops never write their inputs, so a constant's address may travel as a
+    // plain pointer.
+    if (def.tensors[root].data != nullptr)
+      tensors_[t] = const_cast<void*>(def.tensors[root].data);
+  }
+  const auto bind = [&](const std::vector<int32_t>& slots,
+                        const std::vector<Binding>& bindings) {
+    for (size_t i = 0; i < slots.size(); ++i) {
+      if (bindings[i].data != nullptr && !bindings[i].copy)
+        tensors_[static_cast<size_t>(slots[i])] = bindings[i].data;
+    }
+  };
+  bind(def.inputs, bound_inputs_);
+  bind(def.outputs, bound_outputs_);
+  for (size_t t = 0; t < tensors_.size(); ++t)
+    tensors_[t] = tensors_[static_cast<size_t>(plan_->roots[t])];
+
+  size_t input_count = 0;
+  size_t output_count = 0;
+  for (const PlanStep& step : plan_->steps) {
+    input_count += step.inputs.size();
+    output_count += step.outputs.size();
+  }
+  step_inputs_.assign(input_count, nullptr);
+  step_outputs_.assign(output_count, nullptr);
+  contexts_.clear();
+  contexts_.reserve(plan_->steps.size());
+  const void** in = step_inputs_.data();
+  void** out = step_outputs_.data();
+  for (const PlanStep& step : plan_->steps) {
+    contexts_.push_back({{in, step.inputs.size()},
+                         {out, step.outputs.size()},
+                         scratch_.data(),
+                         scratch_.data() + plan_->scratch_shared,
+                         plan_->scratch_thread_stride,
+                         pool_.get()});
+    for (const int32_t tensor : step.inputs)
+      *in++ = tensor < 0 ? nullptr : tensors_[static_cast<size_t>(tensor)];
+    for (const int32_t tensor : step.outputs)
+      *out++ = tensors_[static_cast<size_t>(tensor)];
+  }
+}
+
+Result<void> Session::Run() {
+  BITTERN_TRY(NeedPrepared("run"));
+  const ModelDef& def = model_->def();
+  const auto arena_copy = [&](int32_t tensor) {
+    return arena_.data() + plan_->offsets[static_cast<size_t>(tensor)];
+  };
+  const auto bytes = [&](int32_t tensor) {
+    return ByteSize(plan_->types[static_cast<size_t>(tensor)]);
+  };
+  for (size_t i = 0; i < bound_inputs_.size(); ++i) {
+    if (bound_inputs_[i].copy)
+      std::memcpy(arena_copy(def.inputs[i]), bound_inputs_[i].data,
+                  bytes(def.inputs[i]));
+  }
+  if (options_.profile) {
+    for (size_t i = 0; i < plan_->steps.size(); ++i) {
+      const int64_t start = NowNs();
+      plan_->steps[i].op->Run(contexts_[i]);
+      profile_[i].total_ns += NowNs() - start;
+      ++profile_[i].calls;
+    }
+  } else {
+    for (size_t i = 0; i < plan_->steps.size(); ++i)
+      plan_->steps[i].op->Run(contexts_[i]);
+  }
+  for (size_t i = 0; i < bound_outputs_.size(); ++i) {
+    if (bound_outputs_[i].copy)
+      std::memcpy(bound_outputs_[i].data, arena_copy(def.outputs[i]),
+                  bytes(def.outputs[i]));
+  }
+  return {};
+}
+
+Result<void> Session::NeedPrepared(const char* call) const {
+  if (prepared_) return {};
+  return InvalidState(
+      std::string(call) +
+      ": got a session that is not prepared, expected prepare before it");
+}
+
+Result<int32_t> Session::Slot(const char* call, const char* what,
+                              const std::vector<int32_t>& slots,
+                              size_t index) const {
+  if (index < slots.size()) return slots[index];
+  return InvalidArgument(std::string(call) + ": got " + what + " " +
+                         std::to_string(index) + ", expected less than " +
+                         std::to_string(slots.size()));
+}
+
+TensorView Session::View(int32_t tensor, const Binding& binding) const {
+  const auto t = static_cast<size_t>(tensor);
+  return {&plan_->types[t],
+          binding.data != nullptr ? binding.data : tensors_[t]};
+}
+
+Result<TensorView> Session::Input(size_t input) {
+  BITTERN_TRY(NeedPrepared("input"));
+  BITTERN_TRY_ASSIGN(const int32_t tensor,
+                     Slot("input", "input", model_->def().inputs, input));
+  return View(tensor, bound_inputs_[input]);
+}
+
+Result<TensorView> Session::Output(size_t output) {
+  BITTERN_TRY(NeedPrepared("output"));
+  BITTERN_TRY_ASSIGN(const int32_t tensor,
+                     Slot("output", "output", model_->def().outputs, output));
+  return View(tensor, bound_outputs_[output]);
+}
+
+Result<Session::Binding> Session::MakeBinding(const char* what, int32_t tensor,
+                                              void* data, size_t bytes) const {
+  const TensorType& type = plan_->types[static_cast<size_t>(tensor)];
+  const std::string where =
+      std::string(what) + " '" +
+      model_->def().tensors[static_cast<size_t>(tensor)].name + "': ";
+  if (data == nullptr && bytes == 0) return Binding{};
+  if (data == nullptr)
+    return InvalidArgument(where + "got no data, expected " +
+                           std::to_string(bytes) + " bytes");
+  if (bytes != ByteSize(type)) {
+    return InvalidArgument(
+        where + "got " + std::to_string(bytes) + " bytes, expected " +
+        std::to_string(ByteSize(type)) + " for " + ToString(type));
+  }
+  const auto address = reinterpret_cast<uintptr_t>(data);
+  if (address % Alignment(type) != 0) {
+    return InvalidArgument(where +
+                           "got an address that is not a multiple of the "
+                           "element size, expected one");
+  }
+  return Binding{data, address % kArenaAlign != 0};
+}
+
+Result<void> Session::BindInput(size_t input, const void* data, size_t bytes) {
+  BITTERN_TRY(NeedPrepared("bind_input"));
+  BITTERN_TRY_ASSIGN(const int32_t tensor,
+                     Slot("bind_input", "input", model_->def().inputs, input));
+  // Inputs are only read, whatever their pointer says.
+  BITTERN_TRY_ASSIGN(
+      bound_inputs_[input],
+      MakeBinding("input", tensor, const_cast<void*>(data), bytes));
+  Locate();
+  return {};
+}
+
+Result<void> Session::BindOutput(size_t output, void* data, size_t bytes) {
+  BITTERN_TRY(NeedPrepared("bind_output"));
+  BITTERN_TRY_ASSIGN(const int32_t tensor, Slot("bind_output", "output",
+                                                model_->def().outputs, output));
+  BITTERN_TRY_ASSIGN(bound_outputs_[output],
+                     MakeBinding("output", tensor, data, bytes));
+  Locate();
+  return {};
+}
+
+Result<void> Session::SetImage(size_t input, const ImageView& image) {
+  BITTERN_TRY(NeedPrepared("set_image"));
+  BITTERN_TRY_ASSIGN(const int32_t tensor,
+                     Slot("set_image", "input", model_->def().inputs, input));
+  const std::string where =
+      "input " + std::to_string(input) + " '" +
+      model_->def().tensors[static_cast<size_t>(tensor)].name + "': ";
+  if (bound_inputs_[input].data != nullptr)
+    return InvalidState(where +
+                        "got an image for a bound input, expected it unbound");
+  for (const Preprocess& preprocess : model_->def().preprocess) {
+    if (static_cast<size_t>(preprocess.input) != input) continue;
+    const TensorType& type = plan_->types[static_cast<size_t>(tensor)];
+    const Shape expected{1, preprocess.channels, preprocess.height,
+                         preprocess.width};
+    if (type.shape != expected) {
+      return InvalidState(where + "got shape " + ToString(type.shape) +
+                          ", expected " + ToString(expected) +
+                          " for one image");
+    }
+    return PreprocessImage(
+        preprocess, image,
+        static_cast<float*>(tensors_[static_cast<size_t>(tensor)]));
+  }
+  return Unsupported(where +
+                     "got an image, expected a tensor: the model stores no "
+                     "preprocessing for it");
+}
+
+Result<TensorView> Session::Tensor(std::string_view name) {
+  BITTERN_TRY(NeedPrepared("tensor"));
+  if (!plan_->kept_intermediates)
+    return InvalidState(
+        "tensor: got a session that reuses memory, expected "
+        "keep_intermediates");
+  const std::vector<TensorDef>& tensors = model_->def().tensors;
+  for (size_t t = 0; t < tensors.size(); ++t) {
+    if (tensors[t].name == name && tensors_[t] != nullptr)
+      return TensorView{&plan_->types[t], tensors_[t]};
+  }
+  return NotFound("tensor '" + std::string(name) +
+                  "': got a name that the plan does not have");
+}
+
+}  // namespace bittern::runtime

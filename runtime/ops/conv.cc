@@ -1,0 +1,211 @@
+// Conv: NCHW in and out, as a product of image windows (im2col, a block of
+// pixels at a time in thread scratch) and filters, k = (ic, kh, kw) row-major;
+// the product comes out pixel by pixel and is transposed on the way to NCHW.
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/ops/broadcast.h"
+#include "runtime/ops/gemm_driver.h"
+#include "runtime/ops/op_registry.h"
+#include "runtime/ops/transpose_block.h"
+#include "runtime/ops/window.h"
+
+namespace bittern::runtime {
+namespace {
+
+constexpr size_t kBlockPixels = 48;  // a multiple of the rows that f32 kernels
+                                     // take; 48 x 768 floats are 144 KiB
+
+// How many of `left` pixels the next block takes: blocks of about equal size,
+// in whole rows of the kernel.
+size_t BlockOf(size_t left, size_t mr) {
+  const size_t blocks = (left + kBlockPixels - 1) / kBlockPixels;
+  const size_t size = (left + blocks - 1) / blocks;
+  return std::min({left, kBlockPixels, (size + mr - 1) / mr * mr});
+}
+
+class ConvOp final : public Op {
+ public:
+  Result<void> Infer(const InferContext& context) override;
+  Result<void> Prepare(PrepareContext& context) override;
+  void Run(const RunContext& context) const noexcept override;
+  std::string Kernel() const override { return "im2col + " + driver_.Name(); }
+  OpCost Cost() const override {
+    const auto filters = static_cast<double>(groups_ * oc_),
+               k = static_cast<double>(k_);
+    return {static_cast<double>(batch_ * pixels_) * filters * k, 32, 32,
+            filters * k * sizeof(float)};
+  }
+
+ private:
+  void WindowsOf(const float* image, size_t pixel, size_t count,
+                 float* rows) const;
+  void RowOf(const float* image, int64_t oy, int64_t ox, float* row) const;
+  void Block(const RunContext& context, const uint8_t* rhs, size_t image,
+             size_t pixel, size_t count, uint8_t* scratch) const;
+
+  Window window_{};
+  size_t batch_ = 0, groups_ = 1, ic_ = 0, oc_ = 0;  // channels of one group
+  size_t k_ = 0, pixels_ = 0;  // of one filter; of one output channel
+  GemmDriver driver_;
+  size_t rows_bytes_ = 0,
+         out_bytes_ = 0;  // thread scratch: windows, product, then the driver's
+  std::shared_ptr<const AlignedBuffer>
+      packed_;  // null if the filters are no constant
+};
+
+Result<void> ConvOp::Infer(const InferContext& context) {
+  BITTERN_TRY(CheckType(context, 0, "x", kF32Only));
+  BITTERN_TRY(CheckType(context, 1, "w", kF32Only));
+  const Shape &x = context.inputs[0].type.shape,
+              &w = context.inputs[1].type.shape;
+  if (x.rank() != 4) return WrongInput(context, 0, "x", "rank 4 (NCHW)");
+  if (w.rank() != 4)
+    return WrongInput(context, 1, "w", "rank 4 (filters, channels, h, w)");
+  const int64_t groups = context.Int("group", 1);
+  if (groups < 1 || w[0] < 1 || w[1] < 1 || x[1] % groups != 0 ||
+      x[1] / groups != w[1] || w[0] % groups != 0) {
+    return context.Fail("channels: got " + ToString(x) + ", filters " +
+                        ToString(w) + " and group " + std::to_string(groups) +
+                        ", expected group * filter channels = input channels");
+  }
+  if (Has(context, 2))
+    BITTERN_TRY(CheckIs(context, 2, "bias", DType::kF32, Shape{w[0]}));
+  BITTERN_TRY_ASSIGN(window_, MakeWindow(context, x, w[2], w[3], false));
+  BITTERN_TRY(SetOutput(context, 0, DType::kF32,
+                        Shape{x[0], w[0], window_.h.out, window_.w.out}));
+  batch_ = static_cast<size_t>(x[0]);
+  groups_ = static_cast<size_t>(groups);
+  ic_ = static_cast<size_t>(w[1]);
+  oc_ = static_cast<size_t>(w[0]) / groups_;
+  k_ = static_cast<size_t>(w[1] * w[2] * w[3]);
+  pixels_ = static_cast<size_t>(window_.h.out * window_.w.out);
+  return {};
+}
+
+Result<void> ConvOp::Prepare(PrepareContext& context) {
+  using kernels::Operand;
+  const auto* gemm = kernels::SelectGemm(
+      {Operand::kF32, Operand::kF32, pixels_, oc_, k_}, context.cpu);
+  const auto* epilogue =
+      kernels::SelectEpilogue(kernels::EpilogueKind::kFloatF32, context.cpu);
+  driver_ = GemmDriver(gemm, epilogue, oc_, k_, 1);
+  rows_bytes_ = AlignUp64(kBlockPixels * k_ * sizeof(float));
+  out_bytes_ = AlignUp64(kBlockPixels * oc_ * sizeof(float));
+  context.scratch_per_thread =
+      rows_bytes_ + out_bytes_ + driver_.ScratchPerThread();
+  const InputInfo& filters = context.inputs[1];
+  if (filters.constant == nullptr) {
+    context.scratch_shared = groups_ * driver_.RhsBytes();
+    return {};
+  }
+  const auto* w = static_cast<const float*>(filters.constant);
+  const std::string layout = std::to_string(groups_) + " groups " + gemm->name;
+  BITTERN_TRY_ASSIGN(
+      packed_,
+      context.model.Packed(
+          filters.tensor, layout, groups_ * driver_.RhsBytes(), [&](void* out) {
+            for (size_t g = 0; g < groups_; ++g) {
+              gemm->pack_rhs(
+                  w + g * oc_ * k_, oc_, k_,
+                  static_cast<uint8_t*>(out) + g * driver_.RhsBytes());
+            }
+          }));
+  return {};
+}
+
+// One window: rows of kw neighbours, zeros where they lie in the padding.
+void ConvOp::RowOf(const float* image, int64_t oy, int64_t ox,
+                   float* row) const {
+  const WindowAxis &h = window_.h, &w = window_.w;
+  const int64_t x0 = ox * w.stride - w.pad_before;
+  const bool inside = w.dilation == 1 && x0 >= 0 && x0 + w.kernel <= w.in;
+  for (size_t c = 0; c < ic_; ++c, image += h.in * w.in) {
+    for (int64_t ky = 0; ky < h.kernel; ++ky, row += w.kernel) {
+      const int64_t y = oy * h.stride - h.pad_before + ky * h.dilation;
+      if (y < 0 || y >= h.in) {
+        std::fill_n(row, w.kernel, 0.0f);
+      } else if (inside) {
+        std::memcpy(row, image + y * w.in + x0,
+                    static_cast<size_t>(w.kernel) * sizeof(float));
+      } else {
+        for (int64_t kx = 0; kx < w.kernel; ++kx) {
+          const int64_t x = x0 + kx * w.dilation;
+          row[kx] = x < 0 || x >= w.in ? 0.0f : image[y * w.in + x];
+        }
+      }
+    }
+  }
+}
+
+void ConvOp::WindowsOf(const float* image, size_t pixel, size_t count,
+                       float* rows) const {
+  for (size_t i = 0; i < count; ++i, rows += k_) {
+    const auto p = static_cast<int64_t>(pixel + i);
+    RowOf(image, p / window_.w.out, p % window_.w.out, rows);
+  }
+}
+
+// Output pixels [pixel, pixel + count) of one image, all groups.
+void ConvOp::Block(const RunContext& context, const uint8_t* rhs, size_t image,
+                   size_t pixel, size_t count, uint8_t* scratch) const {
+  auto* rows = reinterpret_cast<float*>(scratch);
+  auto* product = reinterpret_cast<float*>(scratch + rows_bytes_);
+  const size_t plane = static_cast<size_t>(window_.h.in * window_.w.in);
+  const auto* bias = RunInput<float>(context, 2);
+  for (size_t g = 0; g < groups_; ++g) {
+    WindowsOf(RunInput<float>(context, 0) + (image * groups_ + g) * ic_ * plane,
+              pixel, count, rows);
+    kernels::GemmLhs lhs;
+    lhs.f32 = rows;
+    lhs.f32_stride = static_cast<ptrdiff_t>(k_ * sizeof(float));
+    kernels::EpilogueArgs args;
+    args.bias = bias == nullptr ? nullptr : bias + g * oc_;
+    args.out_f32 = product;
+    args.out_stride = static_cast<ptrdiff_t>(oc_ * sizeof(float));
+    driver_.Rows(lhs, rhs + g * driver_.RhsBytes(), args, 0, count,
+                 scratch + rows_bytes_ + out_bytes_);
+    float* out = RunOutput<float>(context, 0) +
+                 (image * groups_ + g) * oc_ * pixels_ + pixel;
+    TransposeBlocks(product, oc_, count, oc_, out, pixels_);
+  }
+}
+
+void ConvOp::Run(const RunContext& context) const noexcept {
+  const uint8_t* rhs =
+      packed_ != nullptr ? packed_->data() : context.scratch_shared;
+  if (packed_ == nullptr) {
+    for (size_t g = 0; g < groups_; ++g) {
+      driver_.gemm().pack_rhs(RunInput<float>(context, 1) + g * oc_ * k_, oc_,
+                              k_,
+                              context.scratch_shared + g * driver_.RhsBytes());
+    }
+  }
+  const size_t work = groups_ * oc_ * k_;
+  const size_t grain = std::max<size_t>(1, kParallelElements * 16 / work);
+  context.pool->For(
+      batch_ * pixels_, grain, [&](size_t part, size_t begin, size_t end) {
+        uint8_t* scratch =
+            context.scratch_thread + part * context.scratch_thread_stride;
+        while (begin < end) {
+          const size_t pixel = begin % pixels_;
+          const size_t count = BlockOf(std::min(end - begin, pixels_ - pixel),
+                                       driver_.gemm().mr);
+          Block(context, rhs, begin / pixels_, pixel, count, scratch);
+          begin += count;
+        }
+      });
+}
+
+constexpr AttributeSpec kAttributes[] = {
+    {"strides", AttributeKind::kInts, false},
+    {"pads", AttributeKind::kInts, false},
+    {"dilations", AttributeKind::kInts, false},
+    {"group", AttributeKind::kInt, false}};
+
+}  // namespace
+
+constinit const OpInfo kConvOp =
+    SimpleOpInfo("Conv", 2, 3, kAttributes, &CreateOp<ConvOp>);
+
+}  // namespace bittern::runtime

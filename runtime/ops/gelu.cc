@@ -1,0 +1,8 @@
+// Gelu: x * (erf(x / sqrt 2) + 1) / 2.
+#include "runtime/ops/unary_op.h"
+
+namespace bittern::runtime {
+
+constinit const OpInfo kGeluOp = UnaryOpInfo<kernels::Unary::kGelu>("Gelu");
+
+}  // namespace bittern::runtime

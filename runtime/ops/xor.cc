@@ -1,0 +1,18 @@
+// Xor: logical xor with numpy broadcasting.
+#include "runtime/ops/binary_op.h"
+
+namespace bittern::runtime {
+namespace {
+
+struct XorFn {
+  static constexpr DTypeSet kTypes = kBoolOnly;
+  static constexpr bool kBool = true;
+  static constexpr auto kKernel = kernels::Binary::kCount;
+  static bool Apply(uint8_t a, uint8_t b) { return (a != 0) != (b != 0); }
+};
+
+}  // namespace
+
+constinit const OpInfo kXorOp = BinaryOpInfo<XorFn>("Xor");
+
+}  // namespace bittern::runtime

@@ -1,0 +1,58 @@
+// Plan: everything decided before the first run: static shapes, kernel per op,
+// packed weights, arena offsets. Immutable once made.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/base/cpu.h"
+#include "runtime/base/result.h"
+#include "runtime/base/tensor.h"
+#include "runtime/model/model.h"
+#include "runtime/ops/op.h"
+
+namespace bittern::runtime {
+
+struct PlanOptions {
+  kernels::CpuFeatures cpu = kernels::DetectCpu();
+  size_t threads = 1;
+  size_t arena_limit_bytes = 0;     // 0 = no limit
+  bool keep_intermediates = false;  // no reuse of memory: every tensor can be
+                                    // read after a run (compare, tests)
+};
+
+struct PlanStep {
+  std::unique_ptr<Op> op;
+  const OpDef* def;
+  std::vector<int32_t> inputs, outputs;  // tensor indices; -1 = absent; inputs
+                                         // are padded to the op's fixed list
+};
+
+struct Plan {
+  std::shared_ptr<const Model> model;
+  std::vector<TensorType> types;  // per tensor, static
+  std::vector<int32_t>
+      roots;  // per tensor: the tensor whose bytes it shares; itself, unless a
+              // view op made it and it is no graph output
+  std::vector<int64_t> offsets;  // per tensor: byte offset in the arena of its
+                                 // root; -1 = constant or unused
+  std::vector<PlanStep> steps;
+  size_t arena_bytes = 0;  // activations, inputs and outputs
+  size_t scratch_shared = 0, scratch_thread_stride = 0;  // multiples of 64
+  size_t threads = 1;
+  bool kept_intermediates = false;
+
+  size_t ScratchBytes() const {
+    return scratch_shared + threads * scratch_thread_stride;
+  }
+};
+
+// `shapes`: one static shape per model input.
+Result<Plan> MakePlan(std::shared_ptr<const Model> model,
+                      const std::vector<Shape>& shapes,
+                      const PlanOptions& options);
+
+}  // namespace bittern::runtime

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# The tool as a user meets it: help, usage errors (2), named failures (1, one line on stderr, nothing half-written).
+#   tool_test.sh TOOL SOURCE_DIR WORK_DIR
+set -uo pipefail
+tool=$1 source=$2 work=$3
+read -r -a tool <<<"$tool"  # the emulator may stand before the tool
+rm -rf "$work" && mkdir -p "$work"
+failures=0
+complain() { echo "FAILED: $1" >&2; failures=$((failures + 1)); }
+
+# expect CODE WORDS... -- ARGS...: exit code, and every word in the output
+expect() {
+  local code=$1; shift
+  local words=()
+  while [ "$1" != -- ]; do words+=("$1"); shift; done
+  shift
+  "${tool[@]}" "$@" >"$work/out" 2>"$work/err" </dev/null
+  local got=$?
+  [ "$got" -eq "$code" ] || complain "bittern $*: exit $got, expected $code: $(cat "$work/err")"
+  for word in "${words[@]}"; do
+    grep -qF -- "$word" "$work/out" "$work/err" || complain "bittern $*: no '$word' in: $(cat "$work/out" "$work/err")"
+  done
+  if [ "$code" -eq 1 ]; then
+    [ "$(wc -l <"$work/err")" -eq 1 ] || complain "bittern $*: expected one line on stderr, got: $(cat "$work/err")"
+    [ ! -s "$work/out" ] || complain "bittern $*: printed before failing: $(cat "$work/out")"
+  fi
+}
+
+expect 0 Usage convert run bench -- --help
+expect 0 bittern -- --version
+for command in run bench inspect cpu convert compare; do expect 0 Example -- "$command" --help; done
+expect 2 -- 
+expect 2 -- nonsense
+expect 2 -- run
+expect 2 -- run model.bittern --no-such-option
+expect 2 -- bench "$work/none.bittern" --threads 0
+
+expect 1 "$work/none.bittern" -- run "$work/none.bittern" --input x.png
+expect 1 "$work/none.bittern" -- bench "$work/none.bittern"
+expect 1 "$work/none.onnx" -- convert "$work/none.onnx" -o "$work/none.bittern"
+expect 1 directory -- convert "$work" -o "$work/none.bittern"
+head -c 4096 /dev/urandom >"$work/noise"
+cp "$work/noise" "$work/noise.bittern"; cp "$work/noise" "$work/noise.onnx"; cp "$work/noise" "$work/noise.png"; cp "$work/noise" "$work/noise.npy"
+expect 1 noise.bittern -- inspect "$work/noise.bittern"
+expect 1 noise.onnx -- convert "$work/noise.onnx" -o "$work/x.bittern"
+expect 1 noise.onnx -- inspect "$work/noise.onnx"
+
+bivit=$source/models/bivit
+expect 0 digits -- convert "$bivit/digits.onnx" -o "$work/digits.bittern" --preprocess "$bivit/digits.json" --labels "$bivit/labels.txt" --report "$work/report.json"
+expect 0 "1-bit weights" -- inspect "$work/digits.bittern" --layers
+expect 0 MatMul -- inspect "$bivit/digits.onnx"
+expect 0 median_ms= min_ms= peak_rss_mb= -- bench "$work/digits.bittern" --runs 3 --profile --json "$work/bench.json" --html "$work/bench.html"
+expect 0 accuracy -- run "$work/digits.bittern" --input "$bivit/digits_images.npy" --expect "$bivit/digits_labels.npy"
+expect 0 "codes differ" -- compare "$bivit/digits.onnx" "$work/digits.bittern"
+sample=$(ls "$bivit"/samples/*.png | head -n 1)
+expect 0 -- run "$work/digits.bittern" --input "$sample" --top 3 --output-dir "$work/results"
+[ -n "$(ls "$work/results" 2>/dev/null)" ] || complain "run --output-dir wrote nothing"
+
+expect 1 noise.png -- run "$work/digits.bittern" --input "$work/noise.png"
+expect 1 noise.npy -- run "$work/digits.bittern" --input "$work/noise.npy"
+expect 1 digits_labels.npy expected -- run "$work/digits.bittern" --input "$bivit/digits_labels.npy"
+expect 1 noise.npy -- run "$work/digits.bittern" --input "$sample" --expect "$work/noise.npy"
+expect 1 target -- bench "$work/digits.bittern" --target nonsense
+expect 1 nosuch -- bench "$work/digits.bittern" --shape nosuch=1,1,28,28
+expect 1 --shape -- bench "$work/digits.bittern" --shape nosuch
+head -c 100000 "$work/digits.bittern" >"$work/short.bittern"
+expect 1 short.bittern -- run "$work/short.bittern" --input "$sample"
+expect 1 "$work/no/such" -- convert "$bivit/digits.onnx" -o "$work/no/such/dir.bittern"
+expect 1 labels.txt -- convert "$bivit/digits.onnx" -o "$work/x.bittern" --preprocess "$bivit/labels.txt"
+expect 1 nosuch -- convert "$bivit/digits.onnx" -o "$work/x.bittern" --shape nosuch=1,2
+[ ! -e "$work/x.bittern" ] || complain "a failed convert left x.bittern behind"
+leftovers=$(find "$work" -name '*.tmp*')
+[ -z "$leftovers" ] || complain "temporary files left behind: $leftovers"
+
+[ "$failures" -eq 0 ] || { echo "$failures failure(s)" >&2; exit 1; }
+echo "tool: all checks passed"

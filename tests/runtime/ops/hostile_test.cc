@@ -1,0 +1,151 @@
+// Every op with random types, shapes, attributes and constants, as a hostile
+// file may hold them: planning gives an answer or an error that names the node,
+// and what it accepts runs. Most useful under the sanitizers.
+#include <catch2/catch.hpp>
+#include <limits>
+
+#include "runtime/ops/op.h"
+#include "tests/runtime/ops/op_runner.h"
+#include "tests/support/random.h"
+
+namespace bittern::test {
+namespace {
+
+using runtime::AttributeKind;
+using runtime::DType;
+using runtime::Shape;
+using runtime::TensorType;
+
+constexpr int64_t kMaxElements = 4096;  // of an input that has values, and of an output that is computed
+
+int64_t AnyInt(Random& random) {
+  constexpr int64_t kExtremes[] = {std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max(),
+                                   int64_t{1} << 40, int64_t{1} << 32, -(int64_t{1} << 31), 1 << 24};
+  if (random.Below(8) == 0) return kExtremes[random.Below(std::size(kExtremes))];
+  return static_cast<int64_t>(random.Below(12)) - 4;
+}
+
+Shape AnyShape(Random& random) {
+  constexpr int64_t kSizes[] = {1, 1, 2, 2, 3, 4, 4, 6, 8, 0, 70, 1 << 20, int64_t{1} << 39};
+  Shape shape;
+  const size_t rank = random.Below(3) == 0 ? random.Below(9) : random.Below(5);
+  for (size_t i = 0; i < rank; ++i) {
+    const size_t choices = random.Below(16) == 0 ? std::size(kSizes) : 9;
+    shape.Append(kSizes[random.Below(choices)]);
+  }
+  return runtime::CheckedElements(shape).ok() ? shape : Shape{2};
+}
+
+runtime::AttributeValue AnyAttribute(Random& random, AttributeKind kind) {
+  constexpr const char* kWords[] = {"", "f32", "sign", "group_norm_sign", "i64", "relu gelu", "clip", "bool", "?"};
+  constexpr float kFloats[] = {0, 1, -1, 1e-5f, 1e30f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()};
+  const size_t length = random.Below(6);
+  switch (kind) {
+    case AttributeKind::kInt: return AnyInt(random);
+    case AttributeKind::kFloat: return kFloats[random.Below(std::size(kFloats))];
+    case AttributeKind::kString: return std::string(kWords[random.Below(std::size(kWords))]);
+    case AttributeKind::kInts: {
+      std::vector<int64_t> list(length);
+      for (int64_t& x : list) x = AnyInt(random);
+      return list;
+    }
+    case AttributeKind::kFloats: return std::vector<float>(length, kFloats[random.Below(std::size(kFloats))]);
+  }
+  return int64_t{0};
+}
+
+// A type that the model verifier lets through; bytes only if they are few.
+Value AnyValue(Random& random) {
+  constexpr DType kTypes[] = {DType::kF32, DType::kF32, DType::kF32, DType::kI64, DType::kI32, DType::kU8, DType::kS8, DType::kBool};
+  Shape shape = AnyShape(random);
+  const size_t choice = random.Below(12);
+  const bool small = shape.Elements() <= kMaxElements;
+  const auto count = static_cast<size_t>(small ? shape.Elements() : 0);
+  std::vector<int> codes(count);
+  if (choice == 0 && shape.rank() > 0) {
+    for (int& c : codes) c = static_cast<int>(random.Below(3)) - 1;
+    const int64_t group = random.Below(2) == 0 && shape.Last() % 2 == 0 ? shape.Last() / 2 : 0;
+    if (small && shape.Last() > 0) return Sign(shape, group, codes);
+    return {TensorType{DType::kCode, shape, {runtime::Encoding::kSign, 1, group}}, nullptr};
+  }
+  if (choice == 1) {
+    const Shape matrix{static_cast<int64_t>(random.Below(5)), static_cast<int64_t>(random.Below(70))};
+    return Bipolar(matrix, std::vector<int>(static_cast<size_t>(matrix.Elements()), 1));
+  }
+  const DType dtype = kTypes[random.Below(std::size(kTypes))];
+  if (!small) return {TensorType{dtype, shape, {}}, nullptr};
+  Value value;
+  if (dtype == DType::kF32) {
+    value = F32(shape, random.Normals(count));
+  } else if (dtype == DType::kI64) {
+    std::vector<int64_t> list(count);
+    for (int64_t& x : list) x = AnyInt(random);
+    value = I64(shape, list);
+  } else if (dtype == DType::kI32) {
+    value = I32(shape, std::vector<int32_t>(count, static_cast<int32_t>(AnyInt(random))));
+  } else {
+    value = Bytes(dtype, shape, std::vector<uint8_t>(count, static_cast<uint8_t>(random.Below(3))));
+  }
+  value.constant = random.Below(2) == 0;
+  return value;
+}
+
+OpCall AnyCall(Random& random, const runtime::OpInfo& info) {
+  OpCall call{info.name, {}};
+  const size_t most = std::min<size_t>(info.max_inputs, info.min_inputs + 3);
+  const size_t count = info.min_inputs + random.Below(most - info.min_inputs + 1);
+  const Value shared = AnyValue(random);
+  for (size_t i = 0; i < count; ++i) {
+    // Often the first value again, so that shapes and types agree by chance.
+    if (random.Below(20) == 0) {
+      call.inputs.emplace_back(std::nullopt);
+    } else {
+      call.inputs.emplace_back(random.Below(2) == 0 ? shared : AnyValue(random));
+    }
+  }
+  for (const runtime::AttributeSpec& spec : info.attributes) {
+    if (spec.required || random.Below(2) == 0) call.attributes[spec.name] = AnyAttribute(random, spec.kind);
+  }
+  call.outputs = info.min_outputs + (info.max_outputs > info.min_outputs ? random.Below(3) : 0);
+  return call;
+}
+
+// Infer alone, on types without bytes too. True if every tensor is small enough to run the op.
+bool Plans(const OpCall& call, const runtime::OpInfo& info) {
+  const runtime::OpDef def{call.op, "the/node", {}, {}, call.attributes};
+  std::vector<runtime::InputInfo> inputs;
+  bool runs = true;
+  for (const auto& input : call.inputs) {
+    inputs.push_back(input ? runtime::InputInfo{true, 0, input->type, input->constant ? input->data->data() : nullptr}
+                           : runtime::InputInfo{});
+    runs = runs && (!input || input->data != nullptr);
+  }
+  std::vector<TensorType> outputs(call.outputs);
+  const auto op = info.create();
+  const auto result = op->Infer({def, inputs, outputs});
+  if (!result.ok()) {
+    CHECK(result.error().message.starts_with(call.op + " 'the/node': "));
+    return false;
+  }
+  for (const TensorType& type : outputs) {
+    CHECK(runtime::CheckedElements(type.shape).ok());
+    runs = runs && type.shape.Elements() <= kMaxElements;
+  }
+  return runs;
+}
+
+TEST_CASE("No op crashes on anything that a file can say") {
+  Random random(50);
+  for (const runtime::OpInfo* info : runtime::AllOps()) {
+    INFO(info->name);
+    size_t ran = 0;
+    for (size_t i = 0; i < 1500; ++i) {
+      const OpCall call = AnyCall(random, *info);
+      if (!Plans(call, *info) || ran >= 50) continue;
+      ran += TryRun(call).ok();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bittern::test
