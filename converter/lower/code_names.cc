@@ -1,0 +1,25 @@
+// Renames "x.codes" to "x" where no tensor "x" is left.
+#include "converter/lower/code_names.h"
+
+#include <unordered_set>
+
+namespace bittern::convert {
+
+void NameCodes(runtime::ModelDef* def) {
+  constexpr std::string_view kSuffix = ".codes";
+  std::unordered_set<std::string> names;
+  for (const runtime::TensorDef& tensor : def->tensors) {
+    names.insert(tensor.name);
+  }
+  for (runtime::TensorDef& tensor : def->tensors) {
+    if (tensor.type.dtype != runtime::DType::kCode ||
+        !tensor.name.ends_with(kSuffix)) {
+      continue;
+    }
+    const std::string value =
+        tensor.name.substr(0, tensor.name.size() - kSuffix.size());
+    if (names.insert(value).second) tensor.name = value;
+  }
+}
+
+}  // namespace bittern::convert

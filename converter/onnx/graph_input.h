@@ -1,0 +1,16 @@
+// The type of a graph input, with its dynamic dimensions settled.
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include "converter/onnx/importer.h"
+
+namespace bittern::convert {
+
+// The declared type, or the shape that the options give. A first dimension that
+// is dynamic (or declared as 0 or negative, as some exporters do) is a batch of
+// one; any other must be given by the options.
+Result<TensorType> GraphInputType(const onnx::ValueInfoProto& input,
+                                  const ImportOptions& options);
+
+}  // namespace bittern::convert

@@ -1,0 +1,44 @@
+// Who makes which name in an ONNX graph, and an order in which its nodes can be
+// imported: files may list nodes in any order, name tensors twice, refer to
+// tensors that do not exist, or form cycles.
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/base/result.h"
+
+namespace bittern::convert {
+
+class ModelIndex {  // borrows the graph's protobuf
+ public:
+  static runtime::Result<ModelIndex> Make(const onnx::GraphProto& graph);
+
+  // Null if the name is not that of an initializer.
+  const onnx::TensorProto* Initializer(std::string_view name) const;
+  // The name of a node for messages: its own, or "Op_17" after its position.
+  std::string NodeName(int node) const;
+  // Nodes that the graph's outputs depend on, producers before users; file
+  // order where the file is sorted.
+  const std::vector<int>& order() const { return order_; }
+
+ private:
+  explicit ModelIndex(const onnx::GraphProto& graph) : graph_(&graph) {}
+  runtime::Result<void> AddNames();
+  runtime::Result<void> CheckInputs() const;
+  runtime::Result<void> SortNodes();
+  runtime::Result<void> Visit(int root, std::vector<uint8_t>* state);
+  void KeepLiveNodes();
+  int ProducerOf(const std::string& name) const;  // -1: none
+
+  const onnx::GraphProto* graph_;
+  std::unordered_map<std::string_view, const onnx::TensorProto*> initializers_;
+  std::unordered_map<std::string_view, int> producers_;  // -1: a graph input
+  std::vector<int> order_;
+};
+
+}  // namespace bittern::convert

@@ -1,0 +1,151 @@
+// Padding. The runtime pads with a constant; the other modes are slices of the
+// input joined to it, one axis after the other, and negative pads are a slice.
+#include <algorithm>
+#include <numeric>
+
+#include "converter/onnx/handlers.h"
+
+namespace bittern::convert {
+namespace {
+
+// Larger pads mean nothing and would overflow sums.
+constexpr int64_t kMaxPad = int64_t{1} << 31;
+
+using Pads = std::vector<int64_t>;  // all begins, then all ends
+
+AttributeMap SliceOf(size_t axis, int64_t start, int64_t end, int64_t step) {
+  return {{"axes", std::vector<int64_t>{static_cast<int64_t>(axis)}},
+          {"starts", std::vector<int64_t>{start}},
+          {"ends", std::vector<int64_t>{end}},
+          {"steps", std::vector<int64_t>{step}}};
+}
+
+// pads of opset 2 (attribute), 11 (input) or 18 (with axes), for all axes.
+Result<Pads> ReadPads(OnnxNode& node, size_t rank) {
+  BITTERN_TRY_ASSIGN(const std::optional<std::vector<int64_t>> given,
+                     node.IntsOrInput("pads", 1));
+  std::vector<int64_t> axes(rank);
+  std::iota(axes.begin(), axes.end(), int64_t{0});
+  if (node.Input(3) != kNone) {
+    BITTERN_TRY_ASSIGN(axes, node.ConstantInts(node.Input(3), "axes"));
+  }
+  if (!given || given->size() != 2 * axes.size()) {
+    return node.Fail("pads has " + std::to_string(given ? given->size() : 0) +
+                     " values, expected " + std::to_string(2 * axes.size()));
+  }
+  Pads pads(2 * rank, 0);
+  for (size_t i = 0; i < axes.size(); ++i) {
+    BITTERN_TRY_ASSIGN(const int64_t axis,
+                       node.NormaliseAxis(axes[i], rank, "an axis"));
+    pads[static_cast<size_t>(axis)] = (*given)[i];
+    pads[static_cast<size_t>(axis) + rank] = (*given)[i + axes.size()];
+  }
+  for (int64_t pad : pads) {
+    if (pad >= -kMaxPad && pad <= kMaxPad) continue;
+    return node.Fail("pads has " + std::to_string(pad) +
+                     ", expected at most " + std::to_string(kMaxPad));
+  }
+  return pads;
+}
+
+// Cuts what negative pads take away and makes them 0.
+Result<ValueId> Crop(OnnxNode& node, ValueId x, Pads* pads) {
+  const Shape shape = node.ShapeOf(x);
+  for (size_t axis = 0; axis < shape.rank(); ++axis) {
+    int64_t& before = (*pads)[axis];
+    int64_t& after = (*pads)[axis + shape.rank()];
+    if (before >= 0 && after >= 0) continue;
+    const int64_t start = std::min(std::max<int64_t>(-before, 0), shape[axis]);
+    const int64_t end =
+        std::max(shape[axis] + std::min<int64_t>(after, 0), start);
+    BITTERN_TRY_ASSIGN(x,
+                       node.Emit("Slice", {x}, SliceOf(axis, start, end, 1)));
+    before = std::max<int64_t>(before, 0);
+    after = std::max<int64_t>(after, 0);
+  }
+  return x;
+}
+
+// `count` copies of the slice [at, at + 1).
+Result<ValueId> Repeated(OnnxNode& node, ValueId x, size_t axis, int64_t at,
+                         int64_t count) {
+  BITTERN_TRY_ASSIGN(const ValueId slice,
+                     node.Emit("Slice", {x}, SliceOf(axis, at, at + 1, 1)));
+  std::vector<int64_t> repeats(node.ShapeOf(x).rank(), 1);
+  repeats[axis] = count;
+  return node.Emit("Tile", {slice}, {{"repeats", repeats}});
+}
+
+// The `count` elements beside the first (or last) one, mirrored.
+Result<ValueId> Mirrored(OnnxNode& node, ValueId x, size_t axis, bool front,
+                         int64_t count) {
+  const int64_t size = node.ShapeOf(x)[axis];
+  if (count >= size) {
+    return node.Fail("cannot reflect " + std::to_string(count) +
+                     " elements of a dimension of " + std::to_string(size));
+  }
+  if (front) return node.Emit("Slice", {x}, SliceOf(axis, count, 0, -1));
+  const int64_t end = size - 2 - count;
+  // -1 would mean the last element; one before the first is below -size.
+  return node.Emit(
+      "Slice", {x},
+      SliceOf(axis, size - 2, end < 0 ? -size - 1 : end, -1));
+}
+
+Result<void> AnswerJoined(OnnxNode& node, ValueId x, const Pads& pads,
+                          bool mirror) {
+  const size_t rank = node.ShapeOf(x).rank();
+  const auto side = [&](ValueId from, size_t axis, bool front,
+                        int64_t count) -> Result<ValueId> {
+    if (mirror) return Mirrored(node, from, axis, front, count);
+    const int64_t at = front ? 0 : node.ShapeOf(from)[axis] - 1;
+    return Repeated(node, from, axis, at, count);
+  };
+  for (size_t axis = 0; axis < rank; ++axis) {
+    if (pads[axis] == 0 && pads[axis + rank] == 0) continue;
+    std::vector<ValueId> parts = {x};
+    if (pads[axis] > 0) {
+      BITTERN_TRY_ASSIGN(const ValueId front,
+                         side(x, axis, true, pads[axis]));
+      parts.insert(parts.begin(), front);
+    }
+    if (pads[axis + rank] > 0) {
+      BITTERN_TRY_ASSIGN(const ValueId back,
+                         side(x, axis, false, pads[axis + rank]));
+      parts.push_back(back);
+    }
+    BITTERN_TRY_ASSIGN(x, node.Emit("Concat", parts,
+                                    {{"axis", static_cast<int64_t>(axis)}}));
+  }
+  node.AnswerWith(x);
+  return {};
+}
+
+}  // namespace
+
+Result<void> ImportPad(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(1, 4));
+  BITTERN_TRY_ASSIGN(const std::string mode, node.String("mode", "constant"));
+  BITTERN_TRY_ASSIGN(float value, node.Float("value", 0));
+  BITTERN_TRY_ASSIGN(Pads pads,
+                     ReadPads(node, node.ShapeOf(node.Input(0)).rank()));
+  BITTERN_TRY_ASSIGN(const ValueId x, Crop(node, node.Input(0), &pads));
+  if (mode == "edge" || mode == "reflect") {
+    return AnswerJoined(node, x, pads, mode == "reflect");
+  }
+  if (mode != "constant") {
+    return node.FailUnsupported("mode is '" + mode.substr(0, 40) +
+                                "', expected 'constant', 'edge' or 'reflect'");
+  }
+  if (node.Input(2) != kNone) {
+    BITTERN_TRY_ASSIGN(const std::optional<float> constant,
+                       node.ConstantScalar(node.Input(2)));
+    if (!constant) {
+      return node.FailUnsupported("the value is not one f32 constant");
+    }
+    value = *constant;
+  }
+  return node.Answer("Pad", {x}, {{"pads", pads}, {"value", value}});
+}
+
+}  // namespace bittern::convert

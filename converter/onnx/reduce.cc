@@ -1,0 +1,107 @@
+// Reductions. Their axes are an attribute up to opset 12 (ReduceSum) or 17 (the
+// others) and an input after that; both forms are read at every opset.
+#include "converter/onnx/handlers.h"
+
+namespace bittern::convert {
+namespace {
+
+using runtime::DType;
+
+struct Reduction {
+  AttributeMap attributes;
+  bool nothing = false;  // noop_with_empty_axes: the input passes through
+};
+
+Result<Reduction> ReadReduction(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(1, 2));
+  const size_t rank = node.ShapeOf(node.Input(0)).rank();
+  Reduction reduction;
+  BITTERN_TRY_ASSIGN(const int64_t keepdims, node.Int("keepdims", 1));
+  BITTERN_TRY_ASSIGN(const int64_t noop, node.Int("noop_with_empty_axes", 0));
+  BITTERN_TRY_ASSIGN(const std::optional<std::vector<int64_t>> axes,
+                     node.Axes(1, rank));
+  reduction.attributes.emplace("keepdims", int64_t{keepdims != 0});
+  const bool all = !axes || axes->empty();
+  reduction.nothing = all && noop != 0;
+  if (!all) reduction.attributes.emplace("axes", *axes);
+  return reduction;
+}
+
+// The reduction of a value that may be of a narrow integer type.
+Result<ValueId> EmitReduce(OnnxNode& node, const std::string& op, ValueId x,
+                           const AttributeMap& attributes) {
+  const DType dtype = node.TypeOf(x).dtype;
+  if (dtype == DType::kF32 || dtype == DType::kI64) {
+    return node.Emit(op, {x}, attributes);
+  }
+  BITTERN_TRY_ASSIGN(const ValueId wide, node.CastTo(x, DType::kI64));
+  BITTERN_TRY_ASSIGN(const ValueId result, node.Emit(op, {wide}, attributes));
+  return node.CastTo(result, dtype);
+}
+
+}  // namespace
+
+Result<void> ImportReduce(OnnxNode& node) {
+  BITTERN_TRY_ASSIGN(const Reduction reduction, ReadReduction(node));
+  const ValueId x = node.Input(0);
+  if (reduction.nothing) {
+    node.AnswerWith(x);
+    return {};
+  }
+  if (node.TypeOf(x).dtype == DType::kF32) {
+    return node.Answer(node.op(), {x}, reduction.attributes);
+  }
+  BITTERN_TRY_ASSIGN(const ValueId result,
+                     EmitReduce(node, node.op(), x, reduction.attributes));
+  node.AnswerWith(result);
+  return {};
+}
+
+// after(ReduceSum(before(x))): L1, L2, sum of squares, log of the sum.
+Result<void> ImportReduceOfMapped(OnnxNode& node) {
+  BITTERN_TRY_ASSIGN(const Reduction reduction, ReadReduction(node));
+  if (reduction.nothing) {
+    return node.FailUnsupported(
+        "noop_with_empty_axes without axes, expected axes");
+  }
+  const std::string& op = node.op();
+  ValueId x = node.Input(0);
+  if (op == "ReduceL1") {
+    BITTERN_TRY_ASSIGN(x, node.Emit("Abs", {x}));
+  }
+  if (op == "ReduceL2" || op == "ReduceSumSquare") {
+    BITTERN_TRY_ASSIGN(x, node.Emit("Mul", {x, x}));
+  }
+  BITTERN_TRY_ASSIGN(x, EmitReduce(node, "ReduceSum", x, reduction.attributes));
+  if (op == "ReduceL2") return node.Answer("Sqrt", {x});
+  if (op == "ReduceLogSum") return node.Answer("Log", {x});
+  node.AnswerWith(x);
+  return {};
+}
+
+Result<void> ImportCumSum(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(2, 2));
+  BITTERN_TRY_ASSIGN(const int64_t exclusive, node.Int("exclusive", 0));
+  BITTERN_TRY_ASSIGN(const int64_t reverse, node.Int("reverse", 0));
+  if (exclusive != 0) {
+    return node.FailUnsupported("exclusive is 1, expected 0");
+  }
+  BITTERN_TRY_ASSIGN(const std::vector<int64_t> axis,
+                     node.ConstantInts(node.Input(1), "axis"));
+  if (axis.size() != 1) return node.Fail("axis is a list, expected a number");
+  BITTERN_TRY_ASSIGN(
+      const int64_t normalised,
+      node.NormaliseAxis(axis[0], node.ShapeOf(node.Input(0)).rank(), "axis"));
+  const AttributeMap along = {{"axis", normalised}};
+  if (reverse == 0) return node.Answer("CumSum", {node.Input(0)}, along);
+  const AttributeMap backwards = {{"axes", std::vector<int64_t>{normalised}},
+                                  {"starts", std::vector<int64_t>{-1}},
+                                  {"ends", std::vector<int64_t>{INT64_MIN}},
+                                  {"steps", std::vector<int64_t>{-1}}};
+  BITTERN_TRY_ASSIGN(const ValueId turned,
+                     node.Emit("Slice", {node.Input(0)}, backwards));
+  BITTERN_TRY_ASSIGN(const ValueId sums, node.Emit("CumSum", {turned}, along));
+  return node.Answer("Slice", {sums}, backwards);
+}
+
+}  // namespace bittern::convert

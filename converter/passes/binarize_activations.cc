@@ -1,0 +1,196 @@
+// Signs of activations become codes: Sign(x) -> Dequantize(Binarize(x)), with
+// the scale and zero point around the Sign where the runtime can hold them: one
+// per tensor, or one per attention head of [B,N,H,d], whose codes are made in
+// the [B,N,H*d] layout of the projection. What does not fit keeps its float
+// form around a plain sign. Probabilities are left to recognise_attention.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "converter/passes/affine_sign.h"
+#include "converter/passes/passes.h"
+
+namespace bittern::convert {
+namespace {
+
+// How the codes of a tensor are laid out.
+struct Layout {
+  Shape shape;  // of x
+  Shape flat;   // of the codes
+  int64_t heads = 1;
+  int64_t group = 0;  // columns per head; 0 = the whole row, no heads
+};
+
+// [B,N,H,d] that is a view of [B,N,H*d], or LayerNorm of one, has heads.
+Layout LayoutOf(const Graph& graph, ValueId x) {
+  const Shape shape = *StaticShape(graph, x);
+  const Layout row{shape, shape};
+  if (shape.rank() != 4) return row;
+  ValueId source = x;
+  while (const Node* norm = ProducerIf(graph, source, "LayerNorm")) {
+    source = norm->inputs[0];
+  }
+  const Node* view = ProducerIf(graph, source, "Reshape");
+  if (view == nullptr) return row;
+  const std::optional<Shape> flat = StaticShape(graph, view->inputs[0]);
+  const Shape expected{shape[0], shape[1], shape[2] * shape[3]};
+  if (!flat || *flat != expected) return row;
+  return {shape, expected, shape[2], shape[3]};
+}
+
+class Binarizer {
+ public:
+  explicit Binarizer(Graph& graph) : graph_(graph) {}
+
+  Result<void> Visit(NodeId id) {
+    AffineSign match = MatchAffineSign(graph_, id);
+    if (match.affine() &&
+        ProducerIf(graph_, match.input, "Softmax") != nullptr) {
+      return {};
+    }
+    Layout layout = LayoutOf(graph_, match.input);
+    auto a = PerHead(match.a, layout, 1.0f);
+    auto z = PerHead(match.z, layout, 0.0f);
+    if (!a || !z || (match.a != kNone && HasZero(*a))) {
+      match = PlainSign(match);
+      layout = LayoutOf(graph_, match.input);
+      a = PerHead(kNone, layout, 1.0f);
+      z = PerHead(kNone, layout, 0.0f);
+    }
+    auto level_a = PerHead(match.level_a, layout, 1.0f);
+    auto level_z = PerHead(match.level_z, layout, 0.0f);
+    if (!level_a || !level_z) {
+      match = WithoutLevels(match);
+      level_a = PerHead(kNone, layout, 1.0f);
+      level_z = PerHead(kNone, layout, 0.0f);
+    }
+    Snap(*z);
+    Snap(*level_z);
+    BITTERN_TRY_ASSIGN(const ValueId codes, EmitCodes(match, layout, *a, *z));
+    return EmitLevels(match, layout, codes, *level_a, *level_z);
+  }
+
+  int count() const { return count_; }
+  int snapped() const { return snapped_; }
+
+ private:
+  std::optional<std::vector<float>> PerHead(ValueId id, const Layout& layout,
+                                            float fallback) const {
+    const auto heads = static_cast<size_t>(layout.heads);
+    if (id == kNone) return std::vector<float>(heads, fallback);
+    if (layout.group > 0) return AlongAxis(graph_, id, layout.shape, 2);
+    const std::optional<float> scalar = ScalarOf(graph_, id);
+    if (!scalar) return std::nullopt;
+    return std::vector<float>{*scalar};
+  }
+
+  static bool HasZero(const std::vector<float>& a) {
+    return std::find(a.begin(), a.end(), 0.0f) != a.end();
+  }
+
+  // The same Sign with its scale and zero point left to float nodes.
+  AffineSign PlainSign(const AffineSign& match) const {
+    AffineSign plain = match;
+    plain.input = graph_.node(match.sign).inputs[0];
+    plain.a = plain.z = kNone;
+    return plain;
+  }
+
+  static AffineSign WithoutLevels(const AffineSign& match) {
+    AffineSign plain = match;
+    plain.last = match.sign;
+    plain.level_a = plain.level_z = kNone;
+    return plain;
+  }
+
+  void Snap(std::vector<float>& zero_points) {
+    for (float& z : zero_points) {
+      const std::optional<int32_t> integer = SnapToInteger(z);
+      if (!integer || static_cast<float>(*integer) == z) continue;
+      z = static_cast<float>(*integer);
+      ++snapped_;
+    }
+  }
+
+  Result<ValueId> EmitCodes(const AffineSign& match, const Layout& layout,
+                            const std::vector<float>& a,
+                            const std::vector<float>& z) {
+    const std::string name = graph_.node(match.sign).name;
+    const std::string output =
+        graph_.value(graph_.node(match.sign).outputs[0]).name;
+    ValueId x = match.input;
+    if (layout.group > 0) {
+      BITTERN_TRY_ASSIGN(
+          x, EmitReshape(graph_, name, x, layout.flat, output + ".rows"));
+    }
+    std::vector<ValueId> inputs = {x};
+    if (match.affine()) {
+      inputs.push_back(AddVector(graph_, output + ".a", a));
+      inputs.push_back(AddVector(graph_, output + ".z", z));
+    }
+    AttributeMap attributes;
+    if (layout.group > 0) attributes["group"] = layout.group;
+    ++count_;
+    return Emit(graph_, "Binarize", name, inputs, attributes,
+                output + ".codes");
+  }
+
+  Result<void> EmitLevels(const AffineSign& match, const Layout& layout,
+                          ValueId codes, const std::vector<float>& a,
+                          const std::vector<float>& z) {
+    const std::string name = graph_.node(match.last).name;
+    std::vector<ValueId> inputs = {codes};
+    if (match.level_a != kNone || match.level_z != kNone) {
+      const std::string output =
+          graph_.value(graph_.node(match.last).outputs[0]).name;
+      inputs.push_back(AddVector(graph_, output + ".a", a));
+      inputs.push_back(AddVector(graph_, output + ".z", z));
+    }
+    if (layout.group == 0) {
+      return Rewrite(graph_, match.last, "Dequantize", inputs, {});
+    }
+    BITTERN_TRY_ASSIGN(const ValueId rows, Emit(graph_, "Dequantize", name,
+                                                inputs, {}, name + ".rows"));
+    return RewriteAsReshape(graph_, match.last, rows, layout.shape);
+  }
+
+  Graph& graph_;
+  int count_ = 0, snapped_ = 0;
+};
+
+bool IsFloatActivation(const Graph& graph, ValueId id) {
+  const std::optional<Shape> shape = StaticShape(graph, id);
+  return shape && shape->rank() > 0 && !graph.IsConstant(id) &&
+         graph.value(id).type->dtype == runtime::DType::kF32;
+}
+
+}  // namespace
+
+Result<void> BinarizeActivations(Graph& graph, PassContext& context) {
+  if (context.options.sign_zero_positive) {
+    return runtime::Unsupported(
+        "--sign-zero positive: got a request for Sign(0) = +1, expected exact: "
+        "the kernels of this version keep zeros exact at no cost");
+  }
+  Binarizer binarizer(graph);
+  const size_t nodes = graph.nodes().size();
+  for (size_t i = 0; i < nodes; ++i) {
+    const auto id = static_cast<NodeId>(i);
+    if (graph.node(id).removed || graph.node(id).op != "Sign" ||
+        !IsFloatActivation(graph, graph.node(id).inputs[0])) {
+      continue;
+    }
+    BITTERN_TRY(binarizer.Visit(id));
+  }
+  if (binarizer.count() > 0) {
+    graph.notes.push_back(
+        fmt::format("signs that became 1-bit codes: {}", binarizer.count()));
+  }
+  if (binarizer.snapped() > 0) {
+    graph.notes.push_back(fmt::format(
+        "zero points snapped to the nearest integer: {}", binarizer.snapped()));
+  }
+  return {};
+}
+
+}  // namespace bittern::convert

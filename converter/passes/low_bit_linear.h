@@ -1,0 +1,44 @@
+// Inputs of a LowBitLinear node, by name (runtime/ops/README.md).
+#pragma once
+
+#include <vector>
+
+#include "converter/passes/edit.h"
+
+namespace bittern::convert {
+
+enum LowBitInput : size_t {
+  kCodesInput,
+  kWeightInput,
+  kScaleInput,
+  kBiasInput,
+  kResidualInput,
+  kGammaInput,
+  kBetaInput,
+  kAInput,
+  kZInput,
+  kLowBitInputs,
+};
+
+// All inputs of the node, absent ones as kNone.
+inline std::vector<ValueId> LowBitInputsOf(const Node& node) {
+  std::vector<ValueId> inputs = node.inputs;
+  inputs.resize(kLowBitInputs, kNone);
+  return inputs;
+}
+
+inline void TrimAbsent(std::vector<ValueId>& inputs) {
+  while (!inputs.empty() && inputs.back() == kNone) inputs.pop_back();
+}
+
+// The LowBitLinear that makes `id`, if it gives floats and adds no residual.
+inline const Node* PlainLowBitLinear(const Graph& graph, ValueId id) {
+  const Node* node = ProducerIf(graph, id, "LowBitLinear");
+  if (node == nullptr || StringOf(*node, "epilogue") != "f32" ||
+      LowBitInputsOf(*node)[kResidualInput] != kNone) {
+    return nullptr;
+  }
+  return node;
+}
+
+}  // namespace bittern::convert

@@ -1,0 +1,37 @@
+// Every pass, by name. What each does is said at the head of its file; the
+// order is in pipeline.cc only. A pass leaves unused nodes and unsorted new
+// nodes behind: RunPass, the only way to run one, tidies up after it.
+#pragma once
+
+#include <span>
+
+#include "converter/passes/pass.h"
+
+namespace bittern::convert {
+
+Result<void> NameProducts(Graph& graph, PassContext& context);
+Result<void> EraseIdentity(Graph& graph, PassContext& context);
+Result<void> CollapseResidue(Graph& graph, PassContext& context);
+Result<void> FoldConstants(Graph& graph, PassContext& context);
+Result<void> RecogniseLayerNorm(Graph& graph, PassContext& context);
+Result<void> RecogniseGelu(Graph& graph, PassContext& context);
+Result<void> SplitHeads(Graph& graph, PassContext& context);
+Result<void> SinkTransposes(Graph& graph, PassContext& context);
+Result<void> BinarizeActivations(Graph& graph, PassContext& context);
+Result<void> RecogniseWeights(Graph& graph, PassContext& context);
+Result<void> RecogniseAttention(Graph& graph, PassContext& context);
+Result<void> FuseResidual(Graph& graph, PassContext& context);
+Result<void> FuseSignEpilogue(Graph& graph, PassContext& context);
+Result<void> FuseNormBinarize(Graph& graph, PassContext& context);
+Result<void> RestoreSigns(Graph& graph, PassContext& context);
+Result<void> MergeConstants(Graph& graph, PassContext& context);
+
+// The list of pipeline.cc; the shorter one of float-only graphs.
+std::span<const Pass> AllPasses();
+std::span<const Pass> FloatPasses();
+
+// Runs one pass on a sorted graph and leaves a sorted graph without dead nodes.
+// An error names the pass.
+Result<void> RunPass(const Pass& pass, Graph& graph, PassContext& context);
+
+}  // namespace bittern::convert

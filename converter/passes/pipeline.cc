@@ -1,0 +1,61 @@
+// The order of all passes, and nothing else.
+#include <array>
+
+#include "converter/passes/passes.h"
+
+namespace bittern::convert {
+namespace {
+
+// Residues go before folding, while the graph still says which weights are
+// signs: folded first, they keep the float noise of the residue.
+constexpr std::array kAllPasses = {
+    Pass{"name_products", &NameProducts},
+    Pass{"erase_identity", &EraseIdentity},
+    Pass{"collapse_residue", &CollapseResidue},
+    Pass{"fold_constants", &FoldConstants},
+    Pass{"erase_identity", &EraseIdentity},
+    Pass{"recognise_layer_norm", &RecogniseLayerNorm},
+    Pass{"recognise_gelu", &RecogniseGelu},
+    Pass{"split_heads", &SplitHeads},
+    Pass{"sink_transposes", &SinkTransposes},
+    Pass{"fold_constants", &FoldConstants},
+    Pass{"binarize_activations", &BinarizeActivations},
+    Pass{"recognise_weights", &RecogniseWeights},
+    Pass{"recognise_attention", &RecogniseAttention},
+    Pass{"fuse_residual", &FuseResidual},
+    Pass{"fuse_sign_epilogue", &FuseSignEpilogue},
+    Pass{"fuse_norm_binarize", &FuseNormBinarize},
+    Pass{"restore_signs", &RestoreSigns},
+    Pass{"erase_identity", &EraseIdentity},
+    Pass{"merge_constants", &MergeConstants},
+};
+
+constexpr std::array kFloatPasses = {
+    Pass{"erase_identity", &EraseIdentity},
+    Pass{"fold_constants", &FoldConstants},
+};
+
+}  // namespace
+
+std::span<const Pass> AllPasses() { return kAllPasses; }
+std::span<const Pass> FloatPasses() { return kFloatPasses; }
+
+Result<void> RunPass(const Pass& pass, Graph& graph, PassContext& context) {
+  Result<void> done = pass.run(graph, context);
+  if (done.ok()) {
+    graph.RemoveDead();
+    done = graph.Sort();
+  }
+  if (done.ok()) return {};
+  return Error{done.error().code,
+               std::string("pass ") + pass.name + ": " + done.error().message};
+}
+
+Result<void> RunPipeline(Graph& graph, PassContext& context, bool float_only) {
+  for (const Pass& pass : float_only ? FloatPasses() : AllPasses()) {
+    BITTERN_TRY(RunPass(pass, graph, context));
+  }
+  return {};
+}
+
+}  // namespace bittern::convert

@@ -1,0 +1,192 @@
+#include "tests/converter/onnx/node_case.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+
+#include "converter/onnx/handlers.h"
+#include "converter/onnx/importer.h"
+#include "converter/onnx/tensor.h"
+#include "tests/converter/ir/run_graph.h"
+
+namespace bittern::test {
+namespace {
+
+namespace fs = std::filesystem;
+using runtime::DType;
+using runtime::InvalidArgument;
+using runtime::Result;
+
+constexpr double kRelativeTolerance = 1e-3;
+constexpr double kAbsoluteTolerance = 1e-7;
+
+Result<std::string> ReadFile(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return runtime::IoError("cannot open " + path.string());
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+Result<std::vector<onnx::TensorProto>> ReadTensors(const fs::path& directory,
+                                                   const std::string& kind) {
+  std::vector<onnx::TensorProto> tensors;
+  for (int i = 0;; ++i) {
+    const fs::path path = directory / (kind + "_" + std::to_string(i) + ".pb");
+    if (!fs::exists(path)) return tensors;
+    BITTERN_TRY_ASSIGN(const std::string bytes, ReadFile(path));
+    onnx::TensorProto& tensor = tensors.emplace_back();
+    if (!tensor.ParseFromString(bytes)) {
+      return InvalidArgument(path.string() + " is not a tensor");
+    }
+  }
+}
+
+// First input of each operator that must be known when the plan is made.
+size_t FirstConstantInput(const std::string& op) {
+  static const std::map<std::string, size_t> kFirst = {
+      {"Reshape", 1},   {"Expand", 1},          {"Tile", 1},
+      {"Slice", 1},     {"Split", 1},           {"Squeeze", 1},
+      {"Unsqueeze", 1}, {"Pad", 1},             {"CumSum", 1},
+      {"Range", 0},     {"ConstantOfShape", 0}, {"Dropout", 1}};
+  if (op.rfind("Reduce", 0) == 0) return 1;
+  const auto found = kFirst.find(op);
+  return found == kFirst.end() ? SIZE_MAX : found->second;
+}
+
+bool MustBeConstant(const onnx::GraphProto& graph, const std::string& name) {
+  for (const onnx::NodeProto& node : graph.node()) {
+    for (int i = 0; i < node.input_size(); ++i) {
+      if (node.input(i) == name &&
+          static_cast<size_t>(i) >= FirstConstantInput(node.op_type())) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+Result<Array> ToArray(const onnx::TensorProto& proto) {
+  BITTERN_TRY_ASSIGN(const convert::ImportedTensor tensor,
+                     convert::ReadTensor(proto, "test data", ""));
+  Array array{proto.name(), tensor.type, {}};
+  const uint8_t* first = tensor.data->data();
+  array.bytes.assign(first, first + runtime::ByteSize(tensor.type));
+  return array;
+}
+
+bool IsClose(float got, float expected) {
+  if (std::isnan(expected)) return std::isnan(got);
+  if (std::isinf(expected)) return got == expected;
+  const double difference =
+      std::abs(static_cast<double>(got) - static_cast<double>(expected));
+  return difference <= kAbsoluteTolerance +
+                           kRelativeTolerance *
+                               std::abs(static_cast<double>(expected));
+}
+
+Result<void> Compare(const Array& got, const Array& expected) {
+  if (got.type != expected.type) {
+    return InvalidArgument("got " + runtime::ToString(got.type) +
+                           ", expected " + runtime::ToString(expected.type));
+  }
+  if (got.type.dtype != DType::kF32) {
+    if (got.bytes == expected.bytes) return {};
+    return InvalidArgument("integers differ");
+  }
+  const std::vector<float> a = got.As<float>();
+  const std::vector<float> b = expected.As<float>();
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (IsClose(a[i], b[i])) continue;
+    return InvalidArgument("element " + std::to_string(i) + " is " +
+                           std::to_string(a[i]) + ", expected " +
+                           std::to_string(b[i]));
+  }
+  return {};
+}
+
+// Graph inputs without initializers, in order: what the data files are for.
+std::vector<std::string> FedInputs(const onnx::GraphProto& graph) {
+  std::vector<std::string> names;
+  for (const onnx::ValueInfoProto& input : graph.input()) {
+    const bool initialised = std::any_of(
+        graph.initializer().begin(), graph.initializer().end(),
+        [&](const auto& tensor) { return tensor.name() == input.name(); });
+    if (!initialised) names.push_back(input.name());
+  }
+  return names;
+}
+
+}  // namespace
+
+Result<NodeCase> LoadCase(const std::string& directory) {
+  NodeCase loaded;
+  loaded.directory = directory;
+  loaded.name = fs::path(directory).filename().string();
+  BITTERN_TRY_ASSIGN(const std::string bytes,
+                     ReadFile(fs::path(directory) / "model.onnx"));
+  if (!loaded.model.ParseFromString(bytes)) {
+    return InvalidArgument(directory + " has no model");
+  }
+  const fs::path data = fs::path(directory) / "test_data_set_0";
+  BITTERN_TRY_ASSIGN(loaded.inputs, ReadTensors(data, "input"));
+  BITTERN_TRY_ASSIGN(loaded.outputs, ReadTensors(data, "output"));
+  return loaded;
+}
+
+bool IsInScope(const onnx::ModelProto& model) {
+  for (const onnx::OperatorSetIdProto& import : model.opset_import()) {
+    if (import.domain().empty() && import.version() < 9) return false;
+  }
+  const auto has_type = [](const onnx::ValueInfoProto& info) {
+    return info.type().has_tensor_type() &&
+           convert::DTypeOf(info.type().tensor_type().elem_type()).ok();
+  };
+  const onnx::GraphProto& graph = model.graph();
+  return std::all_of(graph.input().begin(), graph.input().end(), has_type) &&
+         std::all_of(graph.output().begin(), graph.output().end(), has_type) &&
+         std::all_of(graph.node().begin(), graph.node().end(),
+                     [](const onnx::NodeProto& node) {
+                       return convert::FindHandler(node.domain(),
+                                                   node.op_type()) != nullptr;
+                     });
+}
+
+Result<void> RunCase(const NodeCase& node_case) {
+  onnx::ModelProto model = node_case.model;
+  const std::vector<std::string> names = FedInputs(model.graph());
+  if (names.size() < node_case.inputs.size()) {
+    return InvalidArgument("more input files than graph inputs");
+  }
+  convert::ImportOptions options;
+  std::vector<Array> inputs;
+  for (size_t i = 0; i < node_case.inputs.size(); ++i) {
+    if (MustBeConstant(model.graph(), names[i])) {
+      onnx::TensorProto* added = model.mutable_graph()->add_initializer();
+      *added = node_case.inputs[i];
+      added->set_name(names[i]);
+      continue;
+    }
+    BITTERN_TRY_ASSIGN(Array array, ToArray(node_case.inputs[i]));
+    options.shapes[names[i]] = array.type.shape;
+    inputs.push_back(std::move(array));
+  }
+  const std::string bytes = model.SerializeAsString();
+  BITTERN_TRY_ASSIGN(
+      const convert::ImportedModel imported,
+      convert::ImportOnnxBytes(bytes.data(), bytes.size(),
+                                               node_case.directory, options));
+  BITTERN_TRY_ASSIGN(const std::vector<Array> outputs,
+                     RunGraph(imported.graph, inputs));
+  if (outputs.size() != node_case.outputs.size()) {
+    return InvalidArgument("wrong number of outputs");
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    BITTERN_TRY_ASSIGN(const Array expected, ToArray(node_case.outputs[i]));
+    BITTERN_TRY(Compare(outputs[i], expected));
+  }
+  return {};
+}
+
+}  // namespace bittern::test

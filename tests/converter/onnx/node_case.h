@@ -1,0 +1,31 @@
+// One case of ONNX's backend tests: a model, input tensors, expected outputs.
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include <string>
+#include <vector>
+
+#include "runtime/base/result.h"
+
+namespace bittern::test {
+
+struct NodeCase {
+  std::string name, directory;
+  onnx::ModelProto model;
+  std::vector<onnx::TensorProto> inputs, outputs;  // of the first data set
+};
+
+// An error if a file is missing or holds no tensor (sequences, optionals).
+runtime::Result<NodeCase> LoadCase(const std::string& directory);
+
+// True if every operator has a handler, the opset is in range and no type is
+// out of reach, so that the case ought to pass.
+bool IsInScope(const onnx::ModelProto& model);
+
+// Imports, runs and compares with ONNX's own tolerance (rtol 1e-3, atol 1e-7;
+// integers exactly). Inputs that the runtime needs when it plans (shapes, axes,
+// bounds) become initializers with the case's values, as in real files.
+runtime::Result<void> RunCase(const NodeCase& node_case);
+
+}  // namespace bittern::test

@@ -1,0 +1,72 @@
+// Padding in three modes and two spellings, and pads that are negative.
+#include <catch2/catch.hpp>
+
+#include "tests/converter/onnx/onnx_model.h"
+
+namespace bittern::test {
+namespace {
+
+using Values = std::vector<float>;
+
+Values Pad(OnnxModel& model) {
+  model.Input("x", {2, 3}).Output("y");
+  return model.Run({FloatArray({2, 3}, {1, 2, 3, 4, 5, 6})})[0].As<float>();
+}
+
+TEST_CASE("Pad by attributes before opset 11", "[onnx]") {
+  OnnxModel model(10);
+  onnx::NodeProto& node = model.Node("Pad", {"x"}, {"y"});
+  SetInts(node, "pads", {0, 1, 0, 0});
+  SetFloat(node, "value", 9);
+  CHECK(Pad(model) == Values{9, 1, 2, 3, 9, 4, 5, 6});
+}
+
+TEST_CASE("Pad by inputs, with axes since opset 18", "[onnx]") {
+  OnnxModel model(18);
+  model.Ints("pads", {2}, {0, 1}).Floats("value", {}, {9});
+  model.Ints("axes", {1}, {-1});
+  model.Node("Pad", {"x", "pads", "value", "axes"}, {"y"});
+  CHECK(Pad(model) == Values{1, 2, 3, 9, 4, 5, 6, 9});
+}
+
+Values PadRow(const std::string& mode, int64_t before, int64_t after) {
+  OnnxModel model(13);
+  model.Ints("pads", {4}, {0, before, 0, after});
+  SetString(model.Node("Pad", {"x", "pads"}, {"y"}), "mode", mode);
+  return Pad(model);
+}
+
+TEST_CASE("Pad by the edge and by reflection", "[onnx]") {
+  CHECK(PadRow("edge", 2, 1) ==
+        Values{1, 1, 1, 2, 3, 3, 4, 4, 4, 5, 6, 6});
+  CHECK(PadRow("reflect", 2, 2) ==
+        Values{3, 2, 1, 2, 3, 2, 1, 6, 5, 4, 5, 6, 5, 4});
+  CHECK(PadRow("reflect", 0, 1) == Values{1, 2, 3, 2, 4, 5, 6, 5});
+}
+
+TEST_CASE("negative pads cut", "[onnx]") {
+  CHECK(PadRow("constant", -1, 1) == Values{2, 3, 0, 5, 6, 0});
+  CHECK(PadRow("constant", 0, -2) == Values{1, 4});
+}
+
+TEST_CASE("pads that cannot be", "[onnx]") {
+  const auto error = [](const std::vector<int64_t>& pads,
+                        const std::string& mode) {
+    OnnxModel model(13);
+    model.Input("x", {2, 3}).Output("y");
+    model.Ints("pads", {static_cast<int64_t>(pads.size())}, pads);
+    SetString(model.Node("Pad", {"x", "pads"}, {"y"}), "mode", mode);
+    return model.ErrorText();
+  };
+  CHECK(error({1, 1}, "constant") ==
+        "node 'Pad_0' (Pad): pads has 2 values, expected 4");
+  CHECK(error({0, 0, 0, INT64_MAX}, "constant").find("expected at most") !=
+        std::string::npos);
+  CHECK(error({0, 3, 0, 0}, "reflect") ==
+        "node 'Pad_0' (Pad): cannot reflect 3 elements of a dimension of 3");
+  CHECK(error({0, 3, 0, 0}, "wrap").find("mode is 'wrap'") !=
+        std::string::npos);
+}
+
+}  // namespace
+}  // namespace bittern::test
