@@ -1,0 +1,230 @@
+"""Makes tests/data/onnx: small models for the importer's tests and fuzz corpus.
+
+Each good model is a folder like those of ONNX's own backend tests (model.onnx and
+test_data_set_0 with inputs and the outputs of onnx's reference evaluator); onnx/bad
+holds models that must be refused. Run it with a Python that has onnx >= 1.17:
+    python make_onnx.py
+The files are the same at every run.
+"""
+import pathlib
+import shutil
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+ROOT = pathlib.Path(__file__).parent / "onnx"
+F, I64 = TensorProto.FLOAT, TensorProto.INT64
+
+
+def model(nodes, inputs, outputs, initializers=(), opset=17, ir=8):
+    graph = helper.make_graph(
+        nodes, "graph",
+        [helper.make_tensor_value_info(n, t, s) for n, t, s in inputs],
+        [helper.make_tensor_value_info(n, t, s) for n, t, s in outputs],
+        list(initializers))
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)],
+                             producer_name="make_onnx.py")
+    made.ir_version = ir
+    return made
+
+
+def const(name, values, dtype=np.float32):
+    return numpy_helper.from_array(np.array(values, dtype), name)
+
+
+def node(op, inputs, outputs, **attributes):
+    return helper.make_node(op, inputs.split(), outputs.split(), **attributes)
+
+
+def save(name, made, inputs, reference=None):
+    """Writes a good model with data; `reference` stands in for it in the evaluator."""
+    folder = ROOT / name
+    data = folder / "test_data_set_0"
+    data.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(made.SerializeToString())
+    names = [i.name for i in made.graph.input][:len(inputs)]
+    outputs = ReferenceEvaluator(reference or made).run(None, dict(zip(names, inputs)))
+    for kind, arrays in (("input", inputs), ("output", outputs)):
+        for i, array in enumerate(arrays):
+            tensor = numpy_helper.from_array(np.asarray(array))
+            (data / f"{kind}_{i}.pb").write_bytes(tensor.SerializeToString())
+
+
+def bireal_linear(rng):
+    """A Bi-Real binary linear layer as the TorchScript exporter writes it (opset 17)."""
+    weight = rng.standard_normal((8, 16)).astype(np.float32)
+    nodes = [
+        node("Sign", "x", "sign"),
+        node("Less", "x minus_one", "l1"), node("Cast", "l1", "m1", to=F),
+        node("Less", "x zero", "l2"), node("Cast", "l2", "m2", to=F),
+        node("Less", "x one", "l3"), node("Cast", "l3", "m3", to=F),
+        node("Mul", "x x", "square"), node("Mul", "x two", "double"),
+        node("Add", "square double", "up"), node("Neg", "square", "minus"),
+        node("Add", "minus double", "down"),
+        node("Mul", "m1 minus_one", "a1"), node("Sub", "one m1", "n1"),
+        node("Mul", "up n1", "b1"), node("Add", "a1 b1", "o1"),
+        node("Mul", "o1 m2", "a2"), node("Sub", "one m2", "n2"),
+        node("Mul", "down n2", "b2"), node("Add", "a2 b2", "o2"),
+        node("Mul", "o2 m3", "a3"), node("Sub", "one m3", "n3"),
+        node("Mul", "one n3", "b3"), node("Add", "a3 b3", "residue"),
+        node("Sub", "sign residue", "difference"),
+        node("Add", "difference residue", "codes"),
+        node("Abs", "w", "magnitude"),
+        node("ReduceMean", "magnitude", "scale", axes=[1], keepdims=1),
+        node("Sign", "w", "w_sign"), node("Mul", "scale w_sign", "w_binary"),
+        node("Clip", "w low high", "w_clip"),
+        node("Sub", "w_binary w_clip", "w_difference"),
+        node("Add", "w_difference w_clip", "w_final"),
+        node("Transpose", "w_final", "w_transposed", perm=[1, 0]),
+        node("MatMul", "codes w_transposed", "y"),
+    ]
+    constants = [const("w", weight), const("minus_one", -1), const("zero", 0),
+                 const("one", 1), const("two", 2), const("low", -1), const("high", 1)]
+    x = rng.standard_normal((1, 3, 16)).astype(np.float32)
+    save("bireal_linear",
+         model(nodes, [("x", F, [1, 3, 16])], [("y", F, [1, 3, 8])], constants), [x])
+
+
+def class_token(rng):
+    """Shape arithmetic of a vision transformer: Expand of the class token by Where."""
+    nodes = [
+        node("Shape", "x", "shape"),
+        node("Gather", "shape index", "batch"),
+        node("Unsqueeze", "batch axes", "batch1"),
+        node("Concat", "batch1 rest", "target", axis=0),
+        node("Shape", "target", "rank"),
+        node("ConstantOfShape", "rank", "ones", value=const("", [1], np.int64)),
+        node("Mul", "ones minus_one", "minus_ones"),
+        node("Equal", "target minus_ones", "is_keep"),
+        node("Where", "is_keep ones target", "expand_shape"),
+        node("Expand", "token expand_shape", "tokens"),
+        node("Concat", "tokens x", "y", axis=1),
+    ]
+    constants = [const("index", 0, np.int64), const("axes", [0], np.int64),
+                 const("rest", [-1, -1], np.int64), const("minus_one", -1, np.int64),
+                 const("token", rng.standard_normal((1, 1, 4)))]
+    x = rng.standard_normal((1, 2, 4)).astype(np.float32)
+    save("class_token",
+         model(nodes, [("x", F, ["batch", 2, 4])], [("y", F, ["batch", 3, 4])], constants),
+         [x])
+
+
+def external_weights(rng):
+    """Two tensors in one file beside the model, the second one at an offset."""
+    w = rng.standard_normal((4, 3)).astype(np.float32)
+    b = rng.standard_normal(3).astype(np.float32)
+    nodes = [node("MatMul", "x w", "product"), node("Add", "product b", "y")]
+    io = ([("x", F, [2, 4])], [("y", F, [2, 3])])
+    inline = model(nodes, *io, [const("w", w), const("b", b)])
+    made = model(nodes, *io)
+    blob = b""
+    for name, array in (("w", w), ("b", b)):
+        tensor = made.graph.initializer.add(name=name, data_type=F, dims=array.shape,
+                                            data_location=TensorProto.EXTERNAL)
+        raw = array.tobytes()
+        for key, value in (("location", "weights.bin"), ("offset", str(len(blob))),
+                           ("length", str(len(raw)))):
+            tensor.external_data.add(key=key, value=value)
+        blob += raw + bytes(16)
+    save("external_weights", made, [rng.standard_normal((2, 4)).astype(np.float32)], inline)
+    (ROOT / "external_weights" / "weights.bin").write_bytes(blob)
+
+
+def int4_weights(rng):
+    """A 4-bit weight with a scale (opset 21): Cast, Mul, MatMul."""
+    codes = rng.integers(-8, 8, (5, 3)).astype(np.int8)
+    packed = codes.ravel().astype(np.uint8) & 15
+    packed = np.append(packed, np.uint8(0)).reshape(-1, 2)
+    raw = (packed[:, 0] | packed[:, 1] << 4).astype(np.uint8).tobytes()
+    nodes = [node("Cast", "q", "real", to=F), node("Mul", "real scale", "w"),
+             node("MatMul", "x w", "y")]
+    io = ([("x", F, [1, 5])], [("y", F, [1, 3])])
+    scale = const("scale", [0.5, 0.25, 2])
+    made = model(nodes, *io, [scale], opset=21, ir=10)
+    made.graph.initializer.add(name="q", data_type=22, dims=[5, 3], raw_data=raw)
+    reference = model(nodes, *io, [scale, const("q", codes, np.int8)], opset=21, ir=10)
+    save("int4_weights", made, [rng.standard_normal((1, 5)).astype(np.float32)], reference)
+
+
+def opset9(rng):
+    """Attributes of old operators, and initializers that are inputs as well."""
+    nodes = [
+        node("Clip", "x", "clipped", min=-0.5, max=0.5),
+        node("Unsqueeze", "clipped", "wide", axes=[0]),
+        node("Slice", "wide", "cut", axes=[2], starts=[1], ends=[-1]),
+        node("Dropout", "cut", "kept", ratio=0.5),
+        node("Squeeze", "kept", "flat", axes=[0]),
+        node("Gemm", "flat w b", "product", transB=1, alpha=0.5),
+        node("ReduceMean", "product", "mean", axes=[1], keepdims=1),
+        node("Sub", "product mean", "centred"),
+        node("Softmax", "centred", "y", axis=1),
+    ]
+    made = model(nodes,
+                 [("x", F, [2, 6]), ("w", F, [3, 4]), ("b", F, [3])],
+                 [("y", F, [2, 3])],
+                 [const("w", rng.standard_normal((3, 4))), const("b", rng.standard_normal(3))],
+                 opset=9, ir=3)
+    save("opset9", made, [rng.standard_normal((2, 6)).astype(np.float32)])
+
+
+def float16_weights(rng):
+    """Half-precision weights behind a Cast, as converters to smaller files write."""
+    nodes = [node("Cast", "h", "w", to=F), node("MatMul", "x w", "y")]
+    made = model(nodes, [("x", F, [1, 4])], [("y", F, [1, 2])],
+                 [const("h", rng.standard_normal((4, 2)), np.float16)])
+    save("float16_weights", made, [rng.standard_normal((1, 4)).astype(np.float32)])
+
+
+def bad_models(rng):
+    folder = ROOT / "bad"
+    folder.mkdir(parents=True)
+
+    def put(name, made):
+        data = made if isinstance(made, bytes) else made.SerializeToString()
+        (folder / f"{name}.onnx").write_bytes(data)
+
+    x, y = [("x", F, [1, 4])], [("y", F, [1, 4])]
+    good = model([node("Add", "x w", "y")], x, y, [const("w", [1, 2, 3, 4])])
+    put("empty", b"")
+    put("random", rng.integers(0, 256, 500).astype(np.uint8).tobytes())
+    put("truncated", good.SerializeToString()[:-30])
+    put("no_graph", model([], x, y).SerializeToString()[:0] + b"\x08\x08")
+    put("empty_graph", model([], [], []))
+    put("unknown_op", model([node("Frobnicate", "x", "y", name="strange")], x, y))
+    put("missing_tensor", model([node("Add", "x ghost", "y", name="sum")], x, y))
+    put("cycle", model([node("Add", "x b", "a", name="first"), node("Neg", "a", "b"),
+                        node("Neg", "b", "y")], x, y))
+    put("duplicate_name", model([node("Neg", "x", "y"), node("Abs", "x", "y")], x, y))
+    put("zero_dim", model([node("Neg", "x", "y")], [("x", F, [1, 0])], y))
+    put("negative_dim", model([node("Neg", "x", "y")], [("x", F, [1, -4])], y))
+    put("huge_dims", model([node("Neg", "x", "y")], [("x", F, [1 << 40, 1 << 40])], y))
+    put("many_dims", model([node("Neg", "x", "y")], [("x", F, [1] * 40)], y))
+    put("wrong_shape", model([node("MatMul", "x w", "y", name="product")], x, y,
+                             [const("w", [[1, 2], [3, 4]])]))
+    put("wrong_attribute", model([node("Softmax", "x", "y", axis=0.5)], x, y))
+    tensor = TensorProto(name="w", data_type=F, dims=[4], raw_data=b"12345")
+    put("short_tensor", model([node("Add", "x w", "y")], x, y, [tensor]))
+    tensor = TensorProto(name="w", data_type=F, dims=[4],
+                         data_location=TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value="../../../../etc/passwd")
+    put("external_escape", model([node("Add", "x w", "y")], x, y, [tensor]))
+    put("huge_fill", model([node("ConstantOfShape", "shape", "z"), node("Add", "x z", "y")],
+                           x, y, [const("shape", [1 << 20, 1 << 20], np.int64)]))
+    put("old_opset", model([node("Neg", "x", "y")], x, y, opset=6, ir=3))
+    branch = helper.make_graph([node("Neg", "x", "z")], "branch", [],
+                               [helper.make_tensor_value_info("z", F, [1, 4])])
+    put("control_flow", model([node("If", "c", "y", then_branch=branch, else_branch=branch)],
+                              x, y, [const("c", True, bool)]))
+
+
+def main():
+    shutil.rmtree(ROOT, ignore_errors=True)
+    for seed, make in enumerate((bireal_linear, class_token, external_weights, int4_weights,
+                                 opset9, float16_weights, bad_models)):
+        make(np.random.default_rng(seed))
+
+
+if __name__ == "__main__":
+    main()
