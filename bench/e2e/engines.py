@@ -1,0 +1,85 @@
+"""One adapter an engine: load a model file with N threads, then run it on a float32 image [1, 3, 224, 224].
+
+Each adapter imports its engine inside `load`, so a process holds only the engine that it times. `layout` names the input
+layout; `version` is asked after loading.
+"""
+
+from dataclasses import dataclass
+from typing import Callable
+
+import numpy as np
+
+Run = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Engine:
+    name: str
+    file: str
+    package: str
+    load: Callable[[str, int], Run]
+    layout: str = "nchw"
+
+
+def load_onnxruntime(path: str, threads: int) -> Run:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return lambda image: session.run(None, {"image": image})[0]
+
+
+def load_openvino(path: str, threads: int) -> Run:
+    import openvino
+
+    options = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    request = openvino.Core().compile_model(path, "CPU", options).create_infer_request()
+    return lambda image: next(iter(request.infer([image]).values()))
+
+
+def load_mnn(path: str, threads: int) -> Run:
+    import MNN
+
+    net = MNN.Interpreter(path)
+    session = net.createSession({"backend": "CPU", "numThread": threads, "precision": "high"})
+    source, target = net.getSessionInput(session), net.getSessionOutput(session)
+
+    def run(image: np.ndarray) -> np.ndarray:
+        kind = MNN.Tensor_DimensionType_Caffe
+        source.copyFrom(MNN.Tensor(image.shape, MNN.Halide_Type_Float, image, kind))
+        net.runSession(session)
+        out = MNN.Tensor(target.getShape(), MNN.Halide_Type_Float, np.zeros(target.getShape(), np.float32), kind)
+        target.copyToHostTensor(out)
+        return np.array(out.getData(), np.float32).reshape(target.getShape())
+
+    return run
+
+
+def load_litert(path: str, threads: int) -> Run:
+    from ai_edge_litert.interpreter import Interpreter
+
+    net = Interpreter(model_path=path, num_threads=threads)
+    net.allocate_tensors()
+    source, target = net.get_input_details()[0]["index"], net.get_output_details()[0]["index"]
+
+    def run(image: np.ndarray) -> np.ndarray:
+        net.set_tensor(source, image)
+        net.invoke()
+        return net.get_tensor(target)
+
+    return run
+
+
+PEERS = (
+    Engine("ort_fp32", "fp32.onnx", "onnxruntime", load_onnxruntime),
+    Engine("ort_int8_dynamic", "ort_int8_dynamic.onnx", "onnxruntime", load_onnxruntime),
+    Engine("ort_int8_static", "ort_int8_static.onnx", "onnxruntime", load_onnxruntime),
+    Engine("openvino_fp32", "openvino_fp32.xml", "openvino", load_openvino),
+    Engine("openvino_int8", "openvino_int8.xml", "openvino", load_openvino),
+    Engine("mnn_fp32", "mnn_fp32.mnn", "MNN", load_mnn),
+    Engine("mnn_int8_weights", "mnn_int8_weights.mnn", "MNN", load_mnn),
+    Engine("litert_fp32", "litert_fp32.tflite", "ai-edge-litert", load_litert, "nhwc"),
+    Engine("litert_int8_dynamic", "litert_int8_dynamic.tflite", "ai-edge-litert", load_litert, "nhwc"),
+)

@@ -1,0 +1,137 @@
+"""Builds what the other engines run: DeiT-Tiny without quantisers, in each engine's own format, fp32 and int8.
+
+    python bench/e2e/make_peers.py --out DIR [--tensorflow-python PY]
+
+The network is models/bivit with `plain=True`: same tokens, heads and shapes as the packed model, random weights. LiteRT's
+files need TensorFlow, which wants its own environment (bench/requirements-tflite.txt); PY is its interpreter. A step that
+fails is written to DIR/unavailable.json with its reason, and peers.py lists that engine so.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+BIVIT = ROOT / "models" / "bivit"
+CALIBRATION_IMAGES = 16
+
+
+def images(count: int) -> np.ndarray:
+    sys.path.insert(0, str(BIVIT))
+    from calibrate import random_images
+    from model import CONFIGS
+
+    return random_images(CONFIGS["deit_tiny"], count, seed=3)
+
+
+def make_fp32(out: Path) -> None:
+    subprocess.run([sys.executable, str(BIVIT / "export.py"), "--size", "deit_tiny", "--plain", "--out", str(out)], check=True)
+    (out / "deit_tiny_plain.onnx").rename(out / "fp32.onnx")
+
+
+def make_ort_dynamic(out: Path) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(out / "fp32.onnx", out / "ort_int8_dynamic.onnx", weight_type=QuantType.QInt8)
+
+
+def make_ort_static(out: Path) -> None:
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            self.queue = [{"image": image[None]} for image in images(CALIBRATION_IMAGES)]
+
+        def get_next(self):
+            return self.queue.pop() if self.queue else None
+
+    quantize_static(
+        out / "fp32.onnx", out / "ort_int8_static.onnx", Reader(), quant_format=QuantFormat.QDQ, activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul", "Gemm", "Conv"],
+    )
+
+
+def make_openvino(out: Path) -> None:
+    import openvino
+
+    openvino.save_model(openvino.convert_model(out / "fp32.onnx"), out / "openvino_fp32.xml", compress_to_fp16=False)
+
+
+def make_openvino_int8(out: Path) -> None:
+    import nncf
+    import openvino
+
+    model = openvino.Core().read_model(out / "openvino_fp32.xml")
+    dataset = nncf.Dataset([image[None] for image in images(CALIBRATION_IMAGES)])
+    quantised = nncf.quantize(model, dataset, model_type=nncf.ModelType.TRANSFORMER, subset_size=CALIBRATION_IMAGES)
+    openvino.save_model(quantised, out / "openvino_int8.xml", compress_to_fp16=False)
+
+
+def _mnn_convert(out: Path, name: str, *options: str) -> None:
+    converter = Path(sys.executable).with_name("mnnconvert")
+    command = [str(converter), "-f", "ONNX", "--modelFile", str(out / "fp32.onnx"), "--MNNModel", str(out / name), "--bizCode", "bittern"]
+    subprocess.run([*command, *options], check=True)
+    if not (out / name).exists():
+        raise RuntimeError("mnnconvert wrote no file")
+
+
+def make_mnn(out: Path) -> None:
+    _mnn_convert(out, "mnn_fp32.mnn")
+
+
+def make_mnn_int8(out: Path) -> None:
+    _mnn_convert(out, "mnn_int8_weights.mnn", "--weightQuantBits", "8")
+
+
+def make_litert(out: Path, tensorflow_python: Path | None) -> None:
+    if tensorflow_python is None:
+        raise RuntimeError("no TensorFlow environment given (--tensorflow-python)")
+    script = Path(__file__).with_name("make_tflite.py")
+    subprocess.run([str(tensorflow_python), str(script), "--weights", str(out / "weights.npz"), "--out", str(out)], check=True)
+
+
+def dump_weights(out: Path) -> None:
+    """The plain model's state, by name, for make_tflite.py; the same seed as export.py --plain."""
+    sys.path.insert(0, str(BIVIT))
+    import torch
+    from model import CONFIGS, BiVit
+
+    torch.manual_seed(1)
+    state = BiVit(CONFIGS["deit_tiny"], plain=True).state_dict()
+    np.savez(out / "weights.npz", **{name: value.numpy() for name, value in state.items()})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--tensorflow-python", type=Path)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    make_fp32(args.out)
+    dump_weights(args.out)
+    np.save(args.out / "input.npy", images(1))
+    unavailable = {}
+    for engines, step in (
+        (["ort_int8_dynamic"], lambda: make_ort_dynamic(args.out)),
+        (["ort_int8_static"], lambda: make_ort_static(args.out)),
+        (["openvino_fp32"], lambda: make_openvino(args.out)),
+        (["openvino_int8"], lambda: make_openvino_int8(args.out)),
+        (["mnn_fp32"], lambda: make_mnn(args.out)),
+        (["mnn_int8_weights"], lambda: make_mnn_int8(args.out)),
+        (["litert_fp32", "litert_int8_dynamic"], lambda: make_litert(args.out, args.tensorflow_python)),
+    ):
+        try:
+            step()
+        except Exception as error:  # any engine's tool may fail in its own way; the reason is the result
+            for engine in engines:
+                unavailable[engine] = f"{type(error).__name__}: {error}"
+    (args.out / "unavailable.json").write_text(json.dumps(unavailable, indent=1) + "\n")
+    print(json.dumps(unavailable, indent=1))
+
+
+if __name__ == "__main__":
+    main()
