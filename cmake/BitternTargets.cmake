@@ -16,6 +16,9 @@ function(bittern_kernel_family family)
   bittern_component(kernels_${family} SOURCES ${ARG_SOURCES} LINK hwy::hwy)
   target_compile_options(bittern_kernels_${family} PRIVATE -fno-tree-vectorize -fno-tree-slp-vectorize
     $<$<CXX_COMPILER_ID:Clang>:-fno-vectorize> $<$<CXX_COMPILER_ID:Clang>:-fno-slp-vectorize>)
+  # g++ for AArch64 would also build SVE copies, whose sizeless vectors cannot be members; SSSE3 adds nothing to SSE4.
+  target_compile_definitions(bittern_kernels_${family} PRIVATE
+    "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128)")
   target_link_libraries(bittern_kernels INTERFACE bittern_kernels_${family} $<TARGET_OBJECTS:bittern_kernels_${family}>)
 endfunction()
 

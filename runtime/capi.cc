@@ -159,37 +159,39 @@ Result<rt::SessionOptions> SessionOptionsOf(
   return result;
 }
 
-Result<const rt::TensorDef*> TensorAt(const bittern_model* model,
-                                      const std::vector<int32_t>& tensors,
-                                      uint32_t index) {
-  if (index < tensors.size())
-    return &model->model->def().tensors[static_cast<size_t>(tensors[index])];
-  return InvalidArgument("index: got " + std::to_string(index) +
-                         ", expected less than " +
-                         std::to_string(tensors.size()));
-}
+// Either list of a model's tensors.
+using Slots = std::vector<int32_t> rt::ModelDef::*;
 
-Result<void> Describe(const bittern_model* model,
-                      const std::vector<int32_t>& tensors, uint32_t index,
+Result<void> Describe(const bittern_model* model, Slots slots, uint32_t index,
                       bittern_tensor_info* info) {
-  BITTERN_TRY_ASSIGN(const rt::TensorDef* const tensor,
-                     TensorAt(model, tensors, index));
+  BITTERN_TRY(NotNull(model, "model"));
+  BITTERN_TRY(CheckSize(info, "tensor info", kTensorInfoSize));
+  const rt::ModelDef& def = model->model->def();
+  const size_t count = (def.*slots).size();
+  if (index >= count) {
+    return InvalidArgument("index: got " + std::to_string(index) +
+                           ", expected less than " + std::to_string(count));
+  }
+  const rt::TensorDef& tensor =
+      def.tensors[static_cast<size_t>((def.*slots)[index])];
   bittern_tensor_info result{};
-  result.name = tensor->name.c_str();
-  result.dtype = static_cast<bittern_dtype>(tensor->type.dtype);
-  result.rank = static_cast<uint32_t>(tensor->type.shape.rank());
-  std::copy_n(tensor->type.shape.dims().data(), result.rank, result.dims);
+  result.name = tensor.name.c_str();
+  result.dtype = static_cast<bittern_dtype>(tensor.type.dtype);
+  result.rank = static_cast<uint32_t>(tensor.type.shape.rank());
+  std::copy_n(tensor.type.shape.dims().data(), result.rank, result.dims);
   Store(result, info);
   return {};
 }
 
-Result<void> Find(const bittern_model* model,
-                  const std::vector<int32_t>& tensors, const char* name,
+Result<void> Find(const bittern_model* model, Slots slots, const char* name,
                   uint32_t* index) {
+  BITTERN_TRY(NotNull(model, "model"));
+  BITTERN_TRY(NotNull(name, "name"));
+  BITTERN_TRY(NotNull(index, "index"));
+  const rt::ModelDef& def = model->model->def();
+  const std::vector<int32_t>& tensors = def.*slots;
   for (size_t i = 0; i < tensors.size(); ++i) {
-    if (model->model->def().tensors[static_cast<size_t>(tensors[i])].name !=
-        name)
-      continue;
+    if (def.tensors[static_cast<size_t>(tensors[i])].name != name) continue;
     *index = static_cast<uint32_t>(i);
     return {};
   }
@@ -213,14 +215,21 @@ const std::string* FindMetadata(const rt::ModelDef& def, std::string_view key) {
   return &def.labels[index];
 }
 
-Result<void> View(const rt::TensorView& from, bittern_tensor_view* to) {
+using ViewFn = Result<rt::TensorView> (rt::Session::*)(size_t index);
+
+Result<void> View(bittern_session* session, ViewFn get, uint32_t index,
+                  bittern_tensor_view* view) {
+  BITTERN_TRY(NotNull(session, "session"));
+  BITTERN_TRY(CheckSize(view, "tensor view", kTensorViewSize));
+  BITTERN_TRY_ASSIGN(const rt::TensorView tensor,
+                     (session->session.get()->*get)(index));
   bittern_tensor_view result{};
-  result.data = from.data;
-  result.bytes = rt::ByteSize(*from.type);
-  result.dtype = static_cast<bittern_dtype>(from.type->dtype);
-  result.rank = static_cast<uint32_t>(from.type->shape.rank());
-  std::copy_n(from.type->shape.dims().data(), result.rank, result.dims);
-  Store(result, to);
+  result.data = tensor.data;
+  result.bytes = rt::ByteSize(*tensor.type);
+  result.dtype = static_cast<bittern_dtype>(tensor.type->dtype);
+  result.rank = static_cast<uint32_t>(tensor.type->shape.rank());
+  std::copy_n(tensor.type->shape.dims().data(), result.rank, result.dims);
+  Store(result, view);
   return {};
 }
 
@@ -371,41 +380,25 @@ uint32_t bittern_model_output_count(const bittern_model* model) {
 bittern_status bittern_model_input_info(const bittern_model* model,
                                         uint32_t index,
                                         bittern_tensor_info* info) {
-  return Call([&]() -> Result<void> {
-    BITTERN_TRY(NotNull(model, "model"));
-    BITTERN_TRY(CheckSize(info, "tensor info", kTensorInfoSize));
-    return Describe(model, model->model->def().inputs, index, info);
-  });
+  return Call(
+      [&] { return Describe(model, &rt::ModelDef::inputs, index, info); });
 }
 
 bittern_status bittern_model_output_info(const bittern_model* model,
                                          uint32_t index,
                                          bittern_tensor_info* info) {
-  return Call([&]() -> Result<void> {
-    BITTERN_TRY(NotNull(model, "model"));
-    BITTERN_TRY(CheckSize(info, "tensor info", kTensorInfoSize));
-    return Describe(model, model->model->def().outputs, index, info);
-  });
+  return Call(
+      [&] { return Describe(model, &rt::ModelDef::outputs, index, info); });
 }
 
 bittern_status bittern_model_find_input(const bittern_model* model,
                                         const char* name, uint32_t* index) {
-  return Call([&]() -> Result<void> {
-    BITTERN_TRY(NotNull(model, "model"));
-    BITTERN_TRY(NotNull(name, "name"));
-    BITTERN_TRY(NotNull(index, "index"));
-    return Find(model, model->model->def().inputs, name, index);
-  });
+  return Call([&] { return Find(model, &rt::ModelDef::inputs, name, index); });
 }
 
 bittern_status bittern_model_find_output(const bittern_model* model,
                                          const char* name, uint32_t* index) {
-  return Call([&]() -> Result<void> {
-    BITTERN_TRY(NotNull(model, "model"));
-    BITTERN_TRY(NotNull(name, "name"));
-    BITTERN_TRY(NotNull(index, "index"));
-    return Find(model, model->model->def().outputs, name, index);
-  });
+  return Call([&] { return Find(model, &rt::ModelDef::outputs, name, index); });
 }
 
 bittern_status bittern_model_metadata(const bittern_model* model,
@@ -468,24 +461,12 @@ bittern_status bittern_session_prepare(bittern_session* session) {
 
 bittern_status bittern_session_input(bittern_session* session, uint32_t index,
                                      bittern_tensor_view* view) {
-  return Call([&]() -> Result<void> {
-    BITTERN_TRY(NotNull(session, "session"));
-    BITTERN_TRY(CheckSize(view, "tensor view", kTensorViewSize));
-    BITTERN_TRY_ASSIGN(const rt::TensorView tensor,
-                       session->session->Input(index));
-    return View(tensor, view);
-  });
+  return Call([&] { return View(session, &rt::Session::Input, index, view); });
 }
 
 bittern_status bittern_session_output(bittern_session* session, uint32_t index,
                                       bittern_tensor_view* view) {
-  return Call([&]() -> Result<void> {
-    BITTERN_TRY(NotNull(session, "session"));
-    BITTERN_TRY(CheckSize(view, "tensor view", kTensorViewSize));
-    BITTERN_TRY_ASSIGN(const rt::TensorView tensor,
-                       session->session->Output(index));
-    return View(tensor, view);
-  });
+  return Call([&] { return View(session, &rt::Session::Output, index, view); });
 }
 
 bittern_status bittern_session_bind_input(bittern_session* session,

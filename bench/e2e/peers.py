@@ -37,8 +37,10 @@ class Peer:
         self.log = (folder / f"{engine.name}.log").open("w+")
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
         hello = self._reply()
-        self.version, self.logits = hello["version"], np.array(hello["logits"])
-        self.file_mb = sum(f.stat().st_size for f in folder.glob(Path(engine.file).stem + ".*") if f.suffix in (Path(engine.file).suffix, ".bin")) / 1e6
+        self.version, self.first_answer_s, self.logits = hello["version"], hello["first_answer_s"], np.array(hello["logits"])
+        file = folder / engine.file
+        parts = [file] + ([file.with_suffix(".bin")] if file.suffix == ".xml" else [])
+        self.file_mb = sum(part.stat().st_size for part in parts) / 1e6
 
     def _reply(self) -> dict:
         line = self.process.stdout.readline()
@@ -61,8 +63,8 @@ class Peer:
         peak = self._ask("end")["peak_rss_mb"]
         self.process.wait(REPLY_LIMIT_S)
         return {
-            "version": self.version, "min_ms": min(self.times), "median_ms": statistics.median(self.times), "runs": len(self.times),
-            "peak_rss_mb": peak, "file_mb": self.file_mb,
+            "version": self.version, "min_ms": min(self.times), "median_ms": statistics.median(self.times),
+            "runs": len(self.times), "peak_rss_mb": peak, "file_mb": self.file_mb, "first_answer_s": self.first_answer_s,
         }
 
 
@@ -72,7 +74,9 @@ class Bittern:
     name = "bittern"
 
     def __init__(self, tool: Path, model: Path, threads: int, cores: str):
-        self.command = ["taskset", "-c", cores, str(tool), "bench", str(model), "--threads", str(threads)]
+        # A shell forks the tool: Linux carries this process's peak memory over into a direct child's ru_maxrss.
+        shell = ["sh", "-c", '"$@"; exit $?', "sh"]
+        self.command = [*shell, "taskset", "-c", cores, str(tool), "bench", str(model), "--threads", str(threads)]
         self.file_mb = model.stat().st_size / 1e6
         self.minima, self.medians, self.peaks, self.runs = [], [], [], 0
         self.version = subprocess.run([str(tool), "--version"], capture_output=True, text=True).stdout.strip() or "unknown"
@@ -91,8 +95,8 @@ class Bittern:
 
     def summary(self) -> dict:
         return {
-            "version": self.version, "min_ms": min(self.minima), "median_ms": statistics.median(self.medians), "runs": self.runs,
-            "peak_rss_mb": max(self.peaks), "file_mb": self.file_mb,
+            "version": self.version, "min_ms": min(self.minima), "median_ms": statistics.median(self.medians),
+            "runs": self.runs, "peak_rss_mb": max(self.peaks), "file_mb": self.file_mb,
         }
 
 
@@ -137,15 +141,18 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 def machine() -> dict:
     info = Path("/proc/cpuinfo").read_text()
     model = re.search(r"model name\s*:\s*(.+)", info)
-    return {"cpu": model.group(1) if model else platform.machine(), "cores": os.cpu_count(), "kernel": platform.release(), "load": os.getloadavg()[0]}
+    cpu = model.group(1) if model else platform.machine()
+    return {"cpu": cpu, "cores": os.cpu_count(), "kernel": platform.release(), "load": os.getloadavg()[0]}
 
 
 def table(results: dict[str, dict], failed: dict[str, str]) -> str:
-    lines = ["| engine | min ms | median ms | min / ours | median / ours | peak RSS MB | file MB | cosine to fp32 |", "|---|---|---|---|---|---|---|---|"]
+    columns = ("engine", "min ms", "median ms", "min / ours", "median / ours", "peak RSS MB", "file MB", "cosine to fp32")
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     for name, r in sorted(results.items(), key=lambda item: item[1]["min_ms"]):
         ratio = [f"{r[key]:.2f}" if key in r else "-" for key in ("min_ratio", "median_ratio")]
         cos = f"{r['cosine']:.4f}" if "cosine" in r else "-"
-        lines.append(f"| {name} | {r['min_ms']:.2f} | {r['median_ms']:.2f} | {ratio[0]} | {ratio[1]} | {r['peak_rss_mb']:.0f} | {r['file_mb']:.2f} | {cos} |")
+        times = f"{r['min_ms']:.2f} | {r['median_ms']:.2f} | {ratio[0]} | {ratio[1]}"
+        lines.append(f"| {name} | {times} | {r['peak_rss_mb']:.0f} | {r['file_mb']:.2f} | {cos} |")
     lines += [f"| {name} | not run: {reason} |" for name, reason in failed.items()]
     return "\n".join(lines)
 
@@ -164,6 +171,9 @@ def main() -> None:
     available = sorted(os.sched_getaffinity(0))
     cores = args.cores or ",".join(map(str, available[-args.threads :]))
 
+    found = machine()
+    if found["load"] > 0.5:
+        print(f"warning: load average {found['load']:.1f} at the start: only figures of a quiet machine compare", file=sys.stderr)
     running, failed = start_all(args, cores)
     measure(running, failed, args.rounds, args.runs)
     logits = {engine.name: engine.logits for engine in running if isinstance(engine, Peer)}
@@ -176,7 +186,10 @@ def main() -> None:
                 result[f"{key}_ratio"] = result[f"{key}_ms"] / results["bittern"][f"{key}_ms"]
     print(table(results, failed))
     if args.json:
-        record = {"machine": machine(), "threads": args.threads, "cores": cores, "rounds": args.rounds, "runs": args.runs, "engines": results, "not_run": failed}
+        record = {
+            "machine": found, "threads": args.threads, "cores": cores, "rounds": args.rounds, "runs": args.runs,
+            "engines": results, "not_run": failed,
+        }
         args.json.write_text(json.dumps(record, indent=1) + "\n")
 
 

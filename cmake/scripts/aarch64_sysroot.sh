@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 sysroot=${1:-build/aarch64-sysroot}
 stamp=$sysroot/.complete
-[ -e "$stamp" ] && exit 0
+[ ! -e "$stamp" ] || exit 0
 
 as_root=()
 [ "$(id -u)" -eq 0 ] || as_root=(sudo)

@@ -1,4 +1,5 @@
-// bittern convert: ONNX in, packed file out, a table of what every layer became.
+// bittern convert: ONNX in, packed file out, a table of what every layer
+// became.
 #include "converter/convert.h"
 
 #include <fmt/format.h>
@@ -30,10 +31,12 @@ Outcome Convert(const Options& options) {
   convert_options.labels_file = options.labels;
   const bool terminal = isatty(STDERR_FILENO) != 0;
   if (terminal) fmt::print(stderr, "converting {} ...\r", options.input);
-  auto report = convert::ConvertFile(options.input, options.output, convert_options);
+  auto report =
+      convert::ConvertFile(options.input, options.output, convert_options);
   if (terminal) fmt::print(stderr, "\x1b[K");
   BITTERN_TRY(report);
-  if (!options.report.empty()) BITTERN_TRY(WriteFile(options.report, convert::ReportJson(report.value())));
+  if (!options.report.empty())
+    BITTERN_TRY(WriteFile(options.report, convert::ReportJson(report.value())));
   fmt::print("{}", convert::ReportTable(report.value()));
   return {};
 }
@@ -42,17 +45,33 @@ Outcome Convert(const Options& options) {
 
 void AddConvert(CLI::App& app, Outcome* outcome) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("convert", "Convert an ONNX model to one packed file");
-  command->add_option("input", options->input, "Trained model (.onnx)")->required();
-  command->add_option("-o,--output", options->output, "Packed model to write (.bittern)")->required();
-  command->add_option("--shape", options->shapes, "NAME=1,3,224,224: shape of an input, for dynamic dimensions");
-  command->add_option("--sign-zero", options->sign_zero, "exact: Sign(0) = 0 as in ONNX; positive: Sign(0) = +1, lossy")
+  CLI::App* command =
+      app.add_subcommand("convert", "Convert an ONNX model to one packed file");
+  command->add_option("input", options->input, "Trained model (.onnx)")
+      ->required();
+  command
+      ->add_option("-o,--output", options->output,
+                   "Packed model to write (.bittern)")
+      ->required();
+  command->add_option(
+      "--shape", options->shapes,
+      "NAME=1,3,224,224: shape of an input, for dynamic dimensions");
+  command
+      ->add_option(
+          "--sign-zero", options->sign_zero,
+          "exact: Sign(0) = 0 as in ONNX; positive: Sign(0) = +1, lossy")
       ->capture_default_str()
       ->check(CLI::IsMember({"exact", "positive"}));
-  command->add_option("--preprocess", options->preprocess, "JSON: how images become the input (size, resize, scale, mean, std)");
-  command->add_option("--labels", options->labels, "Text file with one class name per line");
-  command->add_option("--report", options->report, "Write the report as JSON to FILE");
-  command->footer("Example: bittern convert digits.onnx -o digits.bittern --preprocess digits.json --labels labels.txt");
+  command->add_option(
+      "--preprocess", options->preprocess,
+      "JSON: how images become the input (size, resize, scale, mean, std)");
+  command->add_option("--labels", options->labels,
+                      "Text file with one class name per line");
+  command->add_option("--report", options->report,
+                      "Write the report as JSON to FILE");
+  command->footer(
+      "Example: bittern convert digits.onnx -o digits.bittern --preprocess "
+      "digits.json --labels labels.txt");
   command->callback([options, outcome] { *outcome = Convert(*options); });
 }
 

@@ -82,8 +82,7 @@ Result<TypedOp> MakeTypedOp(const Graph& graph, const Node& node) {
   }
   typed.outputs.resize(node.outputs.size());
   typed.op = runtime::FindOp(node.op)->create();
-  BITTERN_TRY(
-      typed.op->Infer({typed.def, typed.inputs, {typed.outputs}}));
+  BITTERN_TRY(typed.op->Infer({typed.def, typed.inputs, {typed.outputs}}));
   for (const TensorType& type : typed.outputs) {
     Result<int64_t> elements = runtime::CheckedElements(type.shape);
     if (!elements.ok()) return Fail(node, elements.error().message);
@@ -101,8 +100,8 @@ Result<std::shared_ptr<const Model>> MakeModel(const TypedOp& typed) {
         {"input " + std::to_string(i), input.type, input.constant});
   }
   for (size_t i = 0; i < typed.outputs.size(); ++i) {
-    def.tensors.push_back({"output " + std::to_string(i), typed.outputs[i],
-                           nullptr});
+    def.tensors.push_back(
+        {"output " + std::to_string(i), typed.outputs[i], nullptr});
   }
   def.ops.push_back(typed.def);
   def.outputs = typed.def.outputs;
@@ -120,10 +119,10 @@ Result<void> CheckSize(const Node& node, const TypedOp& typed) {
     const size_t bytes = runtime::ByteSize(type);
     output_bytes += bytes;
     if (bytes > limit || output_bytes > limit) {
-      return Fail(node, "computing it would make a constant " +
-                            runtime::ToString(type) + " of " +
-                            std::to_string(bytes) + " bytes, expected at most " +
-                            std::to_string(limit));
+      return Fail(node,
+                  "computing it would make a constant " +
+                      runtime::ToString(type) + " of " + std::to_string(bytes) +
+                      " bytes, expected at most " + std::to_string(limit));
     }
   }
   return {};
@@ -134,13 +133,12 @@ Result<std::vector<ConstantData>> RunOp(const Graph& graph, const Node& node,
   if (typed.op->IsView()) {
     return std::vector<ConstantData>{graph.value(node.inputs[0]).constant};
   }
-  BITTERN_TRY_ASSIGN(std::shared_ptr<const Model> model,
-                     MakeModel(typed));
+  BITTERN_TRY_ASSIGN(std::shared_ptr<const Model> model, MakeModel(typed));
   BITTERN_TRY_ASSIGN(std::unique_ptr<runtime::ThreadPool> pool,
                      runtime::ThreadPool::Make(1, nullptr, nullptr));
   const kernels::CpuFeatures cpu = kernels::DetectCpu();
-  runtime::PrepareContext prepare{*model, typed.def, typed.inputs,
-                                  typed.outputs, cpu, 1};
+  runtime::PrepareContext prepare{*model,        typed.def, typed.inputs,
+                                  typed.outputs, cpu,       1};
   BITTERN_TRY(typed.op->Prepare(prepare));
 
   std::vector<ConstantData> results;

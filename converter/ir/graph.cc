@@ -1,5 +1,5 @@
-// Editing and ordering of the converter's graph. Walks are linear in the size of
-// the graph and iterative, so that a hostile file cannot exhaust the stack.
+// Editing and ordering of the converter's graph. Walks are linear in the size
+// of the graph and iterative, so that a hostile file cannot exhaust the stack.
 #include "converter/ir/graph.h"
 
 #include <algorithm>
@@ -11,10 +11,9 @@ namespace {
 
 template <class T>
 Result<ConstantData> CopyToConstant(const std::vector<T>& values) {
-  BITTERN_TRY_ASSIGN(
-      runtime::AlignedBuffer buffer,
-      runtime::AlignedBuffer::Make(std::max<size_t>(values.size(), 1) *
-                                   sizeof(T)));
+  BITTERN_TRY_ASSIGN(runtime::AlignedBuffer buffer,
+                     runtime::AlignedBuffer::Make(
+                         std::max<size_t>(values.size(), 1) * sizeof(T)));
   if (!values.empty()) {
     std::memcpy(buffer.data(), values.data(), values.size() * sizeof(T));
   }

@@ -98,19 +98,30 @@ std::string ValuesOf(const Value& value) {
   const TensorType& type = *value.type;
   const uint8_t* bytes = value.constant->data();
   if (type.shape.Elements() > kMaxInlineElements) {
-    return fmt::format("hash({:016x})",
-                       HashOf(bytes, runtime::ByteSize(type)));
+    return fmt::format("hash({:016x})", HashOf(bytes, runtime::ByteSize(type)));
   }
   const auto count = static_cast<size_t>(type.shape.Elements());
   std::string list;
   switch (type.dtype) {
-    case DType::kF32: list = InlineValues<float>(bytes, count); break;
-    case DType::kI32: list = InlineValues<int32_t>(bytes, count); break;
-    case DType::kI64: list = InlineValues<int64_t>(bytes, count); break;
+    case DType::kF32:
+      list = InlineValues<float>(bytes, count);
+      break;
+    case DType::kI32:
+      list = InlineValues<int32_t>(bytes, count);
+      break;
+    case DType::kI64:
+      list = InlineValues<int64_t>(bytes, count);
+      break;
     case DType::kU8:
-    case DType::kBool: list = InlineValues<uint8_t>(bytes, count); break;
-    case DType::kS8: list = InlineValues<int8_t>(bytes, count); break;
-    case DType::kCode: list = InlineBipolar(type, bytes); break;
+    case DType::kBool:
+      list = InlineValues<uint8_t>(bytes, count);
+      break;
+    case DType::kS8:
+      list = InlineValues<int8_t>(bytes, count);
+      break;
+    case DType::kCode:
+      list = InlineBipolar(type, bytes);
+      break;
   }
   return "{" + list + "}";
 }

@@ -63,8 +63,8 @@ size_t LowBitLayers(const Report& report) {
 
 std::string Summary(const Report& report) {
   std::string text = fmt::format(
-      "{} of {} products low-bit; {:.4g} M low-bit MACs, {:.4g} M float MACs, "
-      "{:.1f}x fewer operations (paper counting: a low-bit MAC is 1/64)",
+      "{} of {} products low-bit; {:.4g} M low-bit and {:.4g} M float MACs: "
+      "{:.1f}x fewer operations (a low-bit MAC counts 1/64)",
       LowBitLayers(report), report.layers.size(), report.macs_low_bit / 1e6,
       report.macs_float / 1e6, report.reduction_paper);
   if (report.packed_bytes > 0) {

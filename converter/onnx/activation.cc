@@ -160,9 +160,8 @@ Result<void> ImportHardSwish(OnnxNode& node) {
                      node.Emit("Mul", {x, node.ScalarF32(1.0f / 6)}));
   BITTERN_TRY_ASSIGN(const ValueId sum,
                      node.Emit("Add", {scaled, node.ScalarF32(0.5f)}));
-  BITTERN_TRY_ASSIGN(
-      const ValueId gate,
-      node.Emit("Clip", {sum}, {{"min", 0.0f}, {"max", 1.0f}}));
+  BITTERN_TRY_ASSIGN(const ValueId gate,
+                     node.Emit("Clip", {sum}, {{"min", 0.0f}, {"max", 1.0f}}));
   return node.Answer("Mul", {x, gate});
 }
 

@@ -18,9 +18,9 @@ Result<void> ImportConstant(OnnxNode& node) {
   const std::string& name = node.OutputName();
   if (node.Has("value")) {
     BITTERN_TRY_ASSIGN(const onnx::TensorProto* proto, node.Tensor("value"));
-    BITTERN_TRY_ASSIGN(ImportedTensor tensor,
-                       ReadTensor(*proto, "constant '" + node.name() + "'",
-                                  node.directory()));
+    BITTERN_TRY_ASSIGN(
+        ImportedTensor tensor,
+        ReadTensor(*proto, "constant '" + node.name() + "'", node.directory()));
     node.AnswerWith(graph.AddConstant(name, tensor.type, tensor.data));
   } else if (node.Has("value_float")) {
     BITTERN_TRY_ASSIGN(const float value, node.Float("value_float", 0));
@@ -44,24 +44,22 @@ Result<void> ImportConstant(OnnxNode& node) {
 
 Result<void> ImportConstantOfShape(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(1, 1));
-  BITTERN_TRY_ASSIGN(
-      const std::vector<int64_t> sizes,
-      node.ConstantInts(node.Input(0), "shape"));
+  BITTERN_TRY_ASSIGN(const std::vector<int64_t> sizes,
+                     node.ConstantInts(node.Input(0), "shape"));
   BITTERN_TRY_ASSIGN(const onnx::TensorProto* proto, node.Tensor("value"));
   DType dtype = DType::kF32;
   AttributeMap attributes = {{"value_f", 0.0f}};
   if (proto != nullptr) {
-    BITTERN_TRY_ASSIGN(const ImportedTensor tensor,
-                       ReadTensor(*proto, "value of '" + node.name() + "'",
-                                  node.directory()));
+    BITTERN_TRY_ASSIGN(
+        const ImportedTensor tensor,
+        ReadTensor(*proto, "value of '" + node.name() + "'", node.directory()));
     if (tensor.type.shape.Elements() != 1) {
       return node.Fail("value is " + runtime::ToString(tensor.type) +
                        ", expected one element");
     }
     dtype = tensor.type.dtype;
-    const ValueId value =
-        node.graph().AddConstant(node.OutputName() + "/value", tensor.type,
-                                 tensor.data);
+    const ValueId value = node.graph().AddConstant(node.OutputName() + "/value",
+                                                   tensor.type, tensor.data);
     if (dtype == DType::kF32) {
       attributes = {{"value_f", node.graph().F32(value)[0]}};
     } else {

@@ -13,8 +13,8 @@ using runtime::DType;
 using runtime::InvalidArgument;
 
 bool IsIntegerConstant(const Graph& graph, ValueId id) {
-  return id == kNone || (graph.IsConstant(id) &&
-                         graph.value(id).type->dtype != DType::kF32);
+  return id == kNone ||
+         (graph.IsConstant(id) && graph.value(id).type->dtype != DType::kF32);
 }
 
 bool IsShapeArithmetic(const Graph& graph, const Node& node) {
@@ -25,7 +25,8 @@ bool IsShapeArithmetic(const Graph& graph, const Node& node) {
     return false;
   }
   if (node.op == "Range") return true;
-  const bool float_out = graph.value(node.outputs[0]).type->dtype == DType::kF32;
+  const bool float_out =
+      graph.value(node.outputs[0]).type->dtype == DType::kF32;
   if (!float_out) return true;
   return std::all_of(
       node.inputs.begin(), node.inputs.end(),
@@ -82,11 +83,11 @@ Result<void> Emitter::Fold(NodeId id) {
   const Node& node = graph_.node(id);
   const size_t bytes = OutputBytes(graph_, node);
   if (folded_bytes_ + bytes > kMaxFoldedBytes) {
-    return InvalidArgument(
-        node.op + " '" + node.name + "': computing it would make " +
-        std::to_string(folded_bytes_ + bytes) +
-        " bytes of constants in all, expected at most " +
-        std::to_string(kMaxFoldedBytes));
+    return InvalidArgument(node.op + " '" + node.name +
+                           "': computing it would make " +
+                           std::to_string(folded_bytes_ + bytes) +
+                           " bytes of constants in all, expected at most " +
+                           std::to_string(kMaxFoldedBytes));
   }
   BITTERN_TRY_ASSIGN(const std::vector<ConstantData> values,
                      EvaluateNode(graph_, node));

@@ -1,10 +1,9 @@
 // Tensor bytes kept in files beside the model.
 #pragma once
 
-#include <onnx/onnx_pb.h>
-
 #include <string>
 
+#include "converter/onnx/onnx_proto.h"
 #include "runtime/base/aligned_buffer.h"
 #include "runtime/base/result.h"
 

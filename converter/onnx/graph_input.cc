@@ -27,10 +27,9 @@ Result<Shape> DeclaredShape(const onnx::TypeProto::Tensor& type,
   }
   const onnx::TensorShapeProto& declared = type.shape();
   if (declared.dim_size() > static_cast<int>(runtime::kMaxRank)) {
-    return Unsupported("input '" + name + "' has " +
-                       std::to_string(declared.dim_size()) +
-                       " dimensions, expected at most " +
-                       std::to_string(runtime::kMaxRank));
+    return Unsupported(
+        "input '" + name + "' has " + std::to_string(declared.dim_size()) +
+        " dimensions, expected at most " + std::to_string(runtime::kMaxRank));
   }
   Shape shape;
   for (int i = 0; i < declared.dim_size(); ++i) {

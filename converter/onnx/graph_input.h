@@ -1,9 +1,8 @@
 // The type of a graph input, with its dynamic dimensions settled.
 #pragma once
 
-#include <onnx/onnx_pb.h>
-
 #include "converter/onnx/importer.h"
+#include "converter/onnx/onnx_proto.h"
 
 namespace bittern::convert {
 

@@ -3,7 +3,6 @@
 #include "converter/onnx/importer.h"
 
 #include <google/protobuf/stubs/logging.h>
-#include <onnx/onnx_pb.h>
 
 #include <climits>
 #include <filesystem>
@@ -17,6 +16,7 @@
 #include "converter/onnx/graph_input.h"
 #include "converter/onnx/handlers.h"
 #include "converter/onnx/model_index.h"
+#include "converter/onnx/onnx_proto.h"
 #include "converter/onnx/sha256.h"
 #include "converter/onnx/tensor.h"
 
@@ -146,7 +146,8 @@ class ModelImporter {  // one import; borrows all it is given
                            "has a subgraph: control flow is not supported");
       }
     }
-    return Unsupported(what + "is not supported; the nearest supported one is '" +
+    return Unsupported(what +
+                       "is not supported; the nearest supported one is '" +
                        NearestOp(proto.domain(), proto.op_type()) + "'");
   }
 

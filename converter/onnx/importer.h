@@ -1,4 +1,5 @@
-// ONNX -> IR. The file is hostile until checked: an error says which node, attribute or tensor, what was found, what is expected.
+// ONNX -> IR. The file is hostile until checked: an error says which node,
+// attribute or tensor, what was found, what is expected.
 #pragma once
 
 #include <map>
@@ -9,19 +10,25 @@
 namespace bittern::convert {
 
 struct ImportOptions {
-  std::map<std::string, Shape> shapes;  // --shape NAME=...: overrides declared input shapes; dynamic dims without one become 1 if they are
-                                        // the first dimension (batch), else are an error
+  std::map<std::string, Shape>
+      shapes;  // --shape NAME=...: overrides declared input shapes; dynamic
+               // dims without one become 1 if they are the first dimension
+               // (batch), else are an error
 };
 
 struct ImportedModel {
   Graph graph;
-  std::string producer;        // producer_name and version of the file
+  std::string producer;  // producer_name and version of the file
   int64_t opset = 0;
-  std::string sha256;          // of the file, lowercase hex (external data not included)
+  std::string
+      sha256;  // of the file, lowercase hex (external data not included)
 };
 
-Result<ImportedModel> ImportOnnxFile(const std::string& path, const ImportOptions& options);
+Result<ImportedModel> ImportOnnxFile(const std::string& path,
+                                     const ImportOptions& options);
 // The same from bytes; external data is looked for in `directory`.
-Result<ImportedModel> ImportOnnxBytes(const void* data, size_t size, const std::string& directory, const ImportOptions& options);
+Result<ImportedModel> ImportOnnxBytes(const void* data, size_t size,
+                                      const std::string& directory,
+                                      const ImportOptions& options);
 
 }  // namespace bittern::convert

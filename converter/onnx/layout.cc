@@ -111,12 +111,11 @@ Result<void> ImportSlice(OnnxNode& node) {
   const size_t count = starts->size();
   if (ends->size() != count || axes->size() != count ||
       steps->size() != count) {
-    return node.Fail("starts, ends, axes and steps have " +
-                     std::to_string(count) + ", " +
-                     std::to_string(ends->size()) + ", " +
-                     std::to_string(axes->size()) + " and " +
-                     std::to_string(steps->size()) +
-                     " values, expected as many of each");
+    return node.Fail(
+        "starts, ends, axes and steps have " + std::to_string(count) + ", " +
+        std::to_string(ends->size()) + ", " + std::to_string(axes->size()) +
+        " and " + std::to_string(steps->size()) +
+        " values, expected as many of each");
   }
   for (int64_t& axis : *axes) {
     BITTERN_TRY_ASSIGN(axis, node.NormaliseAxis(axis, rank, "an axis"));

@@ -12,8 +12,8 @@ Result<ValueId> Operand(OnnxNode& node, ValueId id, bool transposed) {
   if (!transposed) return id;
   const size_t rank = node.ShapeOf(id).rank();
   if (rank < 2) {
-    return node.Fail("cannot transpose an operand of " +
-                     std::to_string(rank) + " dimensions, expected 2 or more");
+    return node.Fail("cannot transpose an operand of " + std::to_string(rank) +
+                     " dimensions, expected 2 or more");
   }
   std::vector<int64_t> perm(rank);
   std::iota(perm.begin(), perm.end(), int64_t{0});
@@ -58,8 +58,7 @@ Result<void> ImportGemm(OnnxNode& node) {
     BITTERN_TRY_ASSIGN(product, node.Emit("Mul", scaled));
   }
   if (beta != 1) {
-    BITTERN_TRY_ASSIGN(bias,
-                       node.Emit("Mul", {bias, node.ScalarF32(beta)}));
+    BITTERN_TRY_ASSIGN(bias, node.Emit("Mul", {bias, node.ScalarF32(beta)}));
   }
   return node.Answer("Add", {product, bias});
 }
@@ -72,7 +71,8 @@ Result<void> ImportFusedMatMul(OnnxNode& node) {
   BITTERN_TRY_ASSIGN(const int64_t batch_a, node.Int("transBatchA", 0));
   BITTERN_TRY_ASSIGN(const int64_t batch_b, node.Int("transBatchB", 0));
   if (batch_a != 0 || batch_b != 0) {
-    return node.FailUnsupported("transBatchA or transBatchB is set, expected 0");
+    return node.FailUnsupported(
+        "transBatchA or transBatchB is set, expected 0");
   }
   BITTERN_TRY_ASSIGN(const ValueId a,
                      Operand(node, node.Input(0), trans_a != 0));

@@ -71,9 +71,8 @@ Result<void> ModelIndex::CheckInputs() const {
       if (exists(input)) continue;
       const bool sparse = std::any_of(
           graph_->sparse_initializer().begin(),
-          graph_->sparse_initializer().end(), [&](const auto& tensor) {
-            return tensor.values().name() == input;
-          });
+          graph_->sparse_initializer().end(),
+          [&](const auto& tensor) { return tensor.values().name() == input; });
       if (sparse) {
         return runtime::Unsupported("initializer '" + input +
                                     "' is sparse, expected a dense one");

@@ -3,13 +3,12 @@
 // tensors that do not exist, or form cycles.
 #pragma once
 
-#include <onnx/onnx_pb.h>
-
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "converter/onnx/onnx_proto.h"
 #include "runtime/base/result.h"
 
 namespace bittern::convert {

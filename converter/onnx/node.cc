@@ -15,15 +15,24 @@ using runtime::Unsupported;
 
 std::string KindName(int type) {
   switch (type) {
-    case AttributeProto::FLOAT: return "a float";
-    case AttributeProto::INT: return "an int";
-    case AttributeProto::STRING: return "a string";
-    case AttributeProto::TENSOR: return "a tensor";
-    case AttributeProto::GRAPH: return "a graph";
-    case AttributeProto::FLOATS: return "a list of floats";
-    case AttributeProto::INTS: return "a list of ints";
-    case AttributeProto::STRINGS: return "a list of strings";
-    default: return "of type " + std::to_string(type);
+    case AttributeProto::FLOAT:
+      return "a float";
+    case AttributeProto::INT:
+      return "an int";
+    case AttributeProto::STRING:
+      return "a string";
+    case AttributeProto::TENSOR:
+      return "a tensor";
+    case AttributeProto::GRAPH:
+      return "a graph";
+    case AttributeProto::FLOATS:
+      return "a list of floats";
+    case AttributeProto::INTS:
+      return "a list of ints";
+    case AttributeProto::STRINGS:
+      return "a list of strings";
+    default:
+      return "of type " + std::to_string(type);
   }
 }
 
@@ -113,9 +122,9 @@ Result<const AttributeProto*> OnnxNode::FindTyped(
   }
   const int kind = KindOf(*found);
   // An empty list has no trace of its kind in files without types.
-  const bool empty_list = kind == AttributeProto::UNDEFINED &&
-                          (type == AttributeProto::INTS ||
-                           type == AttributeProto::FLOATS);
+  const bool empty_list =
+      kind == AttributeProto::UNDEFINED &&
+      (type == AttributeProto::INTS || type == AttributeProto::FLOATS);
   if (kind != type && !empty_list) {
     return Fail(what + " is " + KindName(kind) + ", expected " +
                 KindName(type));
@@ -147,7 +156,8 @@ Result<std::optional<std::vector<int64_t>>> OnnxNode::Ints(
   BITTERN_TRY_ASSIGN(const AttributeProto* found,
                      FindTyped(attribute, AttributeProto::INTS));
   std::optional<std::vector<int64_t>> ints;
-  if (found != nullptr) ints.emplace(found->ints().begin(), found->ints().end());
+  if (found != nullptr)
+    ints.emplace(found->ints().begin(), found->ints().end());
   return ints;
 }
 
@@ -252,10 +262,10 @@ std::string OnnxNode::TemporaryName(const std::string& new_op) {
 Result<ValueId> OnnxNode::Emit(const std::string& new_op,
                                const std::vector<ValueId>& inputs,
                                AttributeMap attributes) {
-  BITTERN_TRY_ASSIGN(const std::vector<ValueId> outputs,
-                     context_.emitter.Emit(new_op, name_, inputs,
-                                           std::move(attributes),
-                                           {TemporaryName(new_op)}));
+  BITTERN_TRY_ASSIGN(
+      const std::vector<ValueId> outputs,
+      context_.emitter.Emit(new_op, name_, inputs, std::move(attributes),
+                            {TemporaryName(new_op)}));
   return outputs[0];
 }
 

@@ -3,8 +3,6 @@
 // Ignore() every attribute; one left over is an error, never silently dropped.
 #pragma once
 
-#include <onnx/onnx_pb.h>
-
 #include <optional>
 #include <set>
 #include <string>
@@ -12,6 +10,7 @@
 #include <vector>
 
 #include "converter/onnx/emitter.h"
+#include "converter/onnx/onnx_proto.h"
 
 namespace bittern::convert {
 
@@ -36,7 +35,9 @@ class OnnxNode {  // borrows all it is given, for the time of one handler
   size_t output_count() const { return outputs_.size(); }
   const std::vector<ValueId>& inputs() const { return inputs_; }
   // kNone if the optional input is absent.
-  ValueId Input(size_t i) const { return i < inputs_.size() ? inputs_[i] : kNone; }
+  ValueId Input(size_t i) const {
+    return i < inputs_.size() ? inputs_[i] : kNone;
+  }
   bool WantsOutput(size_t i) const;
   const std::string& OutputName() const { return proto_.output(0); }
   const TensorType& TypeOf(ValueId id) { return *graph().value(id).type; }

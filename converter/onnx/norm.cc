@@ -31,21 +31,20 @@ struct ChannelAffine {
   std::vector<float> scale, offset;
 };
 
-// scale = g / sqrt(v + eps), offset = b - m * scale, in double and rounded once.
+// scale = g / sqrt(v + eps), offset = b - m * scale, in double and rounded
+// once.
 ChannelAffine FoldBatchNorm(const std::vector<float>& gamma,
                             const std::vector<float>& beta,
                             const std::vector<float>& mean,
-                            const std::vector<float>& variance,
-                            float epsilon) {
+                            const std::vector<float>& variance, float epsilon) {
   ChannelAffine affine;
   for (size_t i = 0; i < gamma.size(); ++i) {
     const double scale = static_cast<double>(gamma[i]) /
                          std::sqrt(static_cast<double>(variance[i]) +
                                    static_cast<double>(epsilon));
     affine.scale.push_back(static_cast<float>(scale));
-    affine.offset.push_back(
-        static_cast<float>(static_cast<double>(beta[i]) -
-                           static_cast<double>(mean[i]) * scale));
+    affine.offset.push_back(static_cast<float>(
+        static_cast<double>(beta[i]) - static_cast<double>(mean[i]) * scale));
   }
   return affine;
 }
@@ -55,12 +54,10 @@ Result<std::pair<ValueId, ValueId>> EmitBatchNorm(
     OnnxNode& node, const std::vector<ValueId>& parameters, float epsilon) {
   const ValueId gamma = parameters[0];
   const ValueId variance = parameters[3];
-  BITTERN_TRY_ASSIGN(
-      const ValueId sum,
-      node.Emit("Add", {variance, node.ScalarF32(epsilon)}));
+  BITTERN_TRY_ASSIGN(const ValueId sum,
+                     node.Emit("Add", {variance, node.ScalarF32(epsilon)}));
   BITTERN_TRY_ASSIGN(const ValueId deviation, node.Emit("Sqrt", {sum}));
-  BITTERN_TRY_ASSIGN(const ValueId scale,
-                     node.Emit("Div", {gamma, deviation}));
+  BITTERN_TRY_ASSIGN(const ValueId scale, node.Emit("Div", {gamma, deviation}));
   BITTERN_TRY_ASSIGN(const ValueId shift,
                      node.Emit("Mul", {parameters[2], scale}));
   BITTERN_TRY_ASSIGN(const ValueId offset,
@@ -125,9 +122,8 @@ Result<void> ImportLayerNormalization(OnnxNode& node) {
   rows.Append(normalised.Elements());
   BITTERN_TRY_ASSIGN(
       inputs[0], node.Emit("Reshape", {node.Input(0), SizesOf(node, rows)}));
-  BITTERN_TRY_ASSIGN(
-      const ValueId result,
-      node.Emit("LayerNorm", inputs, {{"epsilon", epsilon}}));
+  BITTERN_TRY_ASSIGN(const ValueId result,
+                     node.Emit("LayerNorm", inputs, {{"epsilon", epsilon}}));
   return node.Answer("Reshape", {result, SizesOf(node, shape)});
 }
 
@@ -159,13 +155,13 @@ Result<void> ImportBatchNormalization(OnnxNode& node) {
   ValueId offset = kNone;
   if (constant) {
     Graph& graph = node.graph();
-    const ChannelAffine affine =
-        FoldBatchNorm(graph.F32(parameters[0]), graph.F32(parameters[1]),
-                      graph.F32(parameters[2]), graph.F32(parameters[3]),
-                      epsilon);
-    scale = graph.AddF32(node.OutputName() + "/scale", channel_shape, affine.scale);
-    offset =
-        graph.AddF32(node.OutputName() + "/offset", channel_shape, affine.offset);
+    const ChannelAffine affine = FoldBatchNorm(
+        graph.F32(parameters[0]), graph.F32(parameters[1]),
+        graph.F32(parameters[2]), graph.F32(parameters[3]), epsilon);
+    scale =
+        graph.AddF32(node.OutputName() + "/scale", channel_shape, affine.scale);
+    offset = graph.AddF32(node.OutputName() + "/offset", channel_shape,
+                          affine.offset);
   } else {
     BITTERN_TRY_ASSIGN(const auto pair,
                        EmitBatchNorm(node, parameters, epsilon));
@@ -200,13 +196,13 @@ Result<void> ImportInstanceNormalization(OnnxNode& node) {
                                 " elements, expected at most " +
                                 std::to_string(kMaxPlane));
   }
-  const ValueId ones = node.graph().AddF32(
-      node.OutputName() + "/ones", {plane},
-      std::vector<float>(static_cast<size_t>(plane), 1.0f));
+  const ValueId ones =
+      node.graph().AddF32(node.OutputName() + "/ones", {plane},
+                          std::vector<float>(static_cast<size_t>(plane), 1.0f));
   BITTERN_TRY_ASSIGN(
       const ValueId planes,
-      node.Emit("Reshape", {node.Input(0),
-                            SizesOf(node, {shape[0], shape[1], plane})}));
+      node.Emit("Reshape",
+                {node.Input(0), SizesOf(node, {shape[0], shape[1], plane})}));
   BITTERN_TRY_ASSIGN(
       const ValueId normalised,
       node.Emit("LayerNorm", {planes, ones}, {{"epsilon", epsilon}}));
@@ -217,8 +213,7 @@ Result<void> ImportInstanceNormalization(OnnxNode& node) {
                      node.Emit("Reshape", {node.Input(1), sizes}));
   BITTERN_TRY_ASSIGN(const ValueId offset,
                      node.Emit("Reshape", {node.Input(2), sizes}));
-  BITTERN_TRY_ASSIGN(const ValueId scaled,
-                     node.Emit("Mul", {restored, scale}));
+  BITTERN_TRY_ASSIGN(const ValueId scaled, node.Emit("Mul", {restored, scale}));
   return node.Answer("Add", {scaled, offset});
 }
 

@@ -42,8 +42,8 @@ Result<Pads> ReadPads(OnnxNode& node, size_t rank) {
   }
   for (int64_t pad : pads) {
     if (pad >= -kMaxPad && pad <= kMaxPad) continue;
-    return node.Fail("pads has " + std::to_string(pad) +
-                     ", expected at most " + std::to_string(kMaxPad));
+    return node.Fail("pads has " + std::to_string(pad) + ", expected at most " +
+                     std::to_string(kMaxPad));
   }
   return pads;
 }
@@ -87,9 +87,8 @@ Result<ValueId> Mirrored(OnnxNode& node, ValueId x, size_t axis, bool front,
   if (front) return node.Emit("Slice", {x}, SliceOf(axis, count, 0, -1));
   const int64_t end = size - 2 - count;
   // -1 would mean the last element; one before the first is below -size.
-  return node.Emit(
-      "Slice", {x},
-      SliceOf(axis, size - 2, end < 0 ? -size - 1 : end, -1));
+  return node.Emit("Slice", {x},
+                   SliceOf(axis, size - 2, end < 0 ? -size - 1 : end, -1));
 }
 
 Result<void> AnswerJoined(OnnxNode& node, ValueId x, const Pads& pads,
@@ -105,8 +104,7 @@ Result<void> AnswerJoined(OnnxNode& node, ValueId x, const Pads& pads,
     if (pads[axis] == 0 && pads[axis + rank] == 0) continue;
     std::vector<ValueId> parts = {x};
     if (pads[axis] > 0) {
-      BITTERN_TRY_ASSIGN(const ValueId front,
-                         side(x, axis, true, pads[axis]));
+      BITTERN_TRY_ASSIGN(const ValueId front, side(x, axis, true, pads[axis]));
       parts.insert(parts.begin(), front);
     }
     if (pads[axis + rank] > 0) {
@@ -114,8 +112,8 @@ Result<void> AnswerJoined(OnnxNode& node, ValueId x, const Pads& pads,
                          side(x, axis, false, pads[axis + rank]));
       parts.push_back(back);
     }
-    BITTERN_TRY_ASSIGN(x, node.Emit("Concat", parts,
-                                    {{"axis", static_cast<int64_t>(axis)}}));
+    BITTERN_TRY_ASSIGN(
+        x, node.Emit("Concat", parts, {{"axis", static_cast<int64_t>(axis)}}));
   }
   node.AnswerWith(x);
   return {};

@@ -14,17 +14,16 @@ Result<void> ImportPool(OnnxNode& node) {
   BITTERN_TRY_ASSIGN(const Window window, ReadWindow(node, input, {}));
   BITTERN_TRY_ASSIGN(const int64_t ceil_mode, node.Int("ceil_mode", 0));
   node.Ignore("storage_order");  // only orders the second output, the indices
-  const bool dilated = std::any_of(window.dilations.begin(),
-                                   window.dilations.end(),
-                                   [](int64_t d) { return d != 1; });
+  const bool dilated =
+      std::any_of(window.dilations.begin(), window.dilations.end(),
+                  [](int64_t d) { return d != 1; });
   if (dilated) return node.FailUnsupported("dilations differ from 1");
   AttributeMap attributes = {{"kernel", window.kernel},
                              {"strides", window.strides},
                              {"pads", window.pads},
                              {"ceil_mode", int64_t{ceil_mode != 0}}};
   if (node.op() == "AveragePool") {
-    BITTERN_TRY_ASSIGN(const int64_t include,
-                       node.Int("count_include_pad", 0));
+    BITTERN_TRY_ASSIGN(const int64_t include, node.Int("count_include_pad", 0));
     attributes.emplace("count_include_pad", int64_t{include != 0});
   }
   BITTERN_TRY_ASSIGN(const ValueId x, WithTwoSpatial(node, node.Input(0)));

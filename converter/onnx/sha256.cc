@@ -37,10 +37,10 @@ void AddBlock(State& state, const uint8_t* block) {
   std::array<uint32_t, 64> w;
   for (size_t i = 0; i < 16; ++i) w[i] = LoadBigEndian(block + 4 * i);
   for (size_t i = 16; i < 64; ++i) {
-    const uint32_t s0 = std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^
-                        (w[i - 15] >> 3);
-    const uint32_t s1 = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^
-                        (w[i - 2] >> 10);
+    const uint32_t s0 =
+        std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ (w[i - 15] >> 3);
+    const uint32_t s1 =
+        std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ (w[i - 2] >> 10);
     w[i] = w[i - 16] + s0 + w[i - 7] + s1;
   }
   State s = state;
@@ -71,8 +71,8 @@ std::string Sha256Hex(const void* data, size_t size) {
   const size_t rest = size - whole;
   if (rest != 0) std::memcpy(tail.data(), bytes + whole, rest);
   tail[rest] = 0x80;
-  const size_t tail_bytes = rest + 9 <= kBlockBytes ? kBlockBytes
-                                                    : 2 * kBlockBytes;
+  const size_t tail_bytes =
+      rest + 9 <= kBlockBytes ? kBlockBytes : 2 * kBlockBytes;
   const uint64_t bits = uint64_t{size} * 8;
   for (size_t i = 0; i < 8; ++i) {
     tail[tail_bytes - 1 - i] = static_cast<uint8_t>(bits >> (8 * i));

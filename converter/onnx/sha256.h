@@ -1,5 +1,5 @@
-// SHA-256 (FIPS 180-4) of a block of memory: names the source file in the packed
-// model and in reports.
+// SHA-256 (FIPS 180-4) of a block of memory: names the source file in the
+// packed model and in reports.
 #pragma once
 
 #include <cstddef>

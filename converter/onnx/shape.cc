@@ -42,10 +42,9 @@ Result<void> ImportDropout(OnnxNode& node) {
   if (node.Input(2) != kNone) {
     const ValueId mode = node.Input(2);
     const Value& value = node.graph().value(mode);
-    const bool off = value.constant != nullptr &&
-                     value.type->dtype == DType::kBool &&
-                     value.type->shape.Elements() == 1 &&
-                     *value.constant->data() == 0;
+    const bool off =
+        value.constant != nullptr && value.type->dtype == DType::kBool &&
+        value.type->shape.Elements() == 1 && *value.constant->data() == 0;
     if (!off) {
       return node.FailUnsupported("training_mode is on or not a constant");
     }
@@ -56,8 +55,7 @@ Result<void> ImportDropout(OnnxNode& node) {
   BITTERN_TRY_ASSIGN(const ValueId equal,
                      node.Emit("Equal", {node.Input(0), node.Input(0)}));
   BITTERN_TRY_ASSIGN(const ValueId different, node.Emit("Not", {equal}));
-  BITTERN_TRY_ASSIGN(const ValueId mask,
-                     node.Emit("Or", {equal, different}));
+  BITTERN_TRY_ASSIGN(const ValueId mask, node.Emit("Or", {equal, different}));
   node.AnswerWith(mask, 1);
   return {};
 }
@@ -105,10 +103,9 @@ Result<void> ImportUnsqueeze(OnnxNode& node) {
                      node.IntsOrInput("axes", 1));
   if (!axes) return node.Fail("lacks axes, expected an attribute or input");
   if (axes->size() > runtime::kMaxRank - rank) {
-    return node.FailUnsupported("the result would have " +
-                                std::to_string(rank + axes->size()) +
-                                " dimensions, expected at most " +
-                                std::to_string(runtime::kMaxRank));
+    return node.FailUnsupported(
+        "the result would have " + std::to_string(rank + axes->size()) +
+        " dimensions, expected at most " + std::to_string(runtime::kMaxRank));
   }
   BITTERN_TRY_ASSIGN(axes, node.Axes(1, rank + axes->size()));
   return node.Answer("Unsqueeze", {node.Input(0)}, {{"axes", *axes}});
@@ -126,8 +123,8 @@ Result<void> ImportShape(OnnxNode& node) {
   end = std::clamp<int64_t>(end < 0 ? end + rank : end, start, rank);
   const std::vector<int64_t> dims(shape.dims().begin() + start,
                                   shape.dims().begin() + end);
-  node.AnswerWith(node.graph().AddI64(node.OutputName(),
-                                      VectorShape(dims.size()), dims));
+  node.AnswerWith(
+      node.graph().AddI64(node.OutputName(), VectorShape(dims.size()), dims));
   return {};
 }
 

@@ -7,7 +7,8 @@
 namespace bittern::convert {
 namespace {
 
-// Softmax along the last dimension, or its logarithm as x - max - log(sum(exp)).
+// Softmax along the last dimension, or its logarithm as x - max -
+// log(sum(exp)).
 Result<ValueId> LastAxisSoftmax(OnnxNode& node, ValueId x) {
   if (node.op() == "Softmax") return node.Emit("Softmax", {x});
   const AttributeMap last = {{"axes", std::vector<int64_t>{-1}},
@@ -28,9 +29,8 @@ Result<void> AnswerFlattened(OnnxNode& node, size_t axis) {
                      node.Emit("Flatten", {node.Input(0)},
                                {{"axis", static_cast<int64_t>(axis)}}));
   BITTERN_TRY_ASSIGN(const ValueId result, LastAxisSoftmax(node, matrix));
-  const ValueId sizes =
-      node.graph().AddI64(node.OutputName() + "/shape",
-                          {static_cast<int64_t>(dims.size())}, dims);
+  const ValueId sizes = node.graph().AddI64(
+      node.OutputName() + "/shape", {static_cast<int64_t>(dims.size())}, dims);
   return node.Answer("Reshape", {result, sizes});
 }
 
@@ -39,9 +39,8 @@ Result<void> AnswerTransposed(OnnxNode& node, size_t axis) {
   std::vector<int64_t> perm(rank);
   std::iota(perm.begin(), perm.end(), int64_t{0});
   std::swap(perm[axis], perm[rank - 1]);  // its own inverse
-  BITTERN_TRY_ASSIGN(
-      const ValueId moved,
-      node.Emit("Transpose", {node.Input(0)}, {{"perm", perm}}));
+  BITTERN_TRY_ASSIGN(const ValueId moved,
+                     node.Emit("Transpose", {node.Input(0)}, {{"perm", perm}}));
   BITTERN_TRY_ASSIGN(const ValueId result, LastAxisSoftmax(node, moved));
   return node.Answer("Transpose", {result}, {{"perm", perm}});
 }

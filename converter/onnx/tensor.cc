@@ -20,40 +20,6 @@ using runtime::CorruptFile;
 using runtime::DType;
 using runtime::Unsupported;
 
-struct TypeInfo {
-  int32_t onnx_type;
-  const char* name;
-  size_t bits;  // in raw data
-  DType dtype;
-};
-
-constexpr TypeInfo kTypes[] = {
-    {TensorProto::FLOAT, "FLOAT", 32, DType::kF32},
-    {TensorProto::UINT8, "UINT8", 8, DType::kU8},
-    {TensorProto::INT8, "INT8", 8, DType::kS8},
-    {TensorProto::UINT16, "UINT16", 16, DType::kI32},
-    {TensorProto::INT16, "INT16", 16, DType::kI32},
-    {TensorProto::INT32, "INT32", 32, DType::kI32},
-    {TensorProto::INT64, "INT64", 64, DType::kI64},
-    {TensorProto::BOOL, "BOOL", 8, DType::kBool},
-    {TensorProto::FLOAT16, "FLOAT16", 16, DType::kF32},
-    {TensorProto::DOUBLE, "DOUBLE", 64, DType::kF32},
-    {TensorProto::UINT32, "UINT32", 32, DType::kI64},
-    {TensorProto::UINT64, "UINT64", 64, DType::kI64},
-    {TensorProto::BFLOAT16, "BFLOAT16", 16, DType::kF32},
-    {kOnnxUint4, "UINT4", 4, DType::kU8},
-    {kOnnxInt4, "INT4", 4, DType::kS8},
-    {kOnnxUint2, "UINT2", 2, DType::kU8},
-    {kOnnxInt2, "INT2", 2, DType::kS8},
-};
-
-const TypeInfo* FindType(int32_t onnx_type) {
-  for (const TypeInfo& info : kTypes) {
-    if (info.onnx_type == onnx_type) return &info;
-  }
-  return nullptr;
-}
-
 float FromHalf(uint16_t half) {
   const uint32_t sign = uint32_t{half} >> 15 << 31;
   const uint32_t exponent = half >> 10 & 31u;
@@ -84,7 +50,7 @@ void StoreAt(uint8_t* out, size_t index, T value) {
   std::memcpy(out + index * sizeof(T), &value, sizeof(T));
 }
 
-// Copies `count` elements of type From, read by `load`, as type To.
+// `count` elements of type From as type To.
 template <class From, class To>
 void Convert(const uint8_t* raw, size_t count, uint8_t* out) {
   for (size_t i = 0; i < count; ++i) {
@@ -92,7 +58,7 @@ void Convert(const uint8_t* raw, size_t count, uint8_t* out) {
   }
 }
 
-// Element `index` of `bits`-bit fields, low bits first, sign-extended or not.
+// `count` fields of kBits, low bits first, sign-extended or not, one a byte.
 template <size_t kBits, bool kSigned>
 void Unpack(const uint8_t* raw, size_t count, uint8_t* out) {
   constexpr size_t kPerByte = 8 / kBits;
@@ -105,49 +71,63 @@ void Unpack(const uint8_t* raw, size_t count, uint8_t* out) {
   }
 }
 
-Result<void> ConvertRaw(int32_t type, const uint8_t* raw, size_t count,
-                        const std::string& what, uint8_t* out) {
-  switch (type) {
-    case TensorProto::FLOAT: Convert<float, float>(raw, count, out); break;
-    case TensorProto::DOUBLE: Convert<double, float>(raw, count, out); break;
-    case TensorProto::UINT8: Convert<uint8_t, uint8_t>(raw, count, out); break;
-    case TensorProto::INT8: Convert<int8_t, int8_t>(raw, count, out); break;
-    case TensorProto::UINT16:
-      Convert<uint16_t, int32_t>(raw, count, out);
-      break;
-    case TensorProto::INT16: Convert<int16_t, int32_t>(raw, count, out); break;
-    case TensorProto::INT32: Convert<int32_t, int32_t>(raw, count, out); break;
-    case TensorProto::INT64: Convert<int64_t, int64_t>(raw, count, out); break;
-    case TensorProto::UINT32:
-      Convert<uint32_t, int64_t>(raw, count, out);
-      break;
-    case TensorProto::UINT64:
-      for (size_t i = 0; i < count; ++i) {
-        if (LoadRaw<uint64_t>(raw, i) > uint64_t{INT64_MAX}) {
-          return Unsupported(what + ": element " + std::to_string(i) +
-                             " does not fit 63 bits");
-        }
-      }
-      Convert<uint64_t, int64_t>(raw, count, out);
-      break;
-    case TensorProto::BOOL:
-      for (size_t i = 0; i < count; ++i) out[i] = raw[i] != 0 ? 1 : 0;
-      break;
-    case TensorProto::FLOAT16:
-      for (size_t i = 0; i < count; ++i) {
-        StoreAt(out, i, FromHalf(LoadRaw<uint16_t>(raw, i)));
-      }
-      break;
-    case TensorProto::BFLOAT16:
-      for (size_t i = 0; i < count; ++i) {
-        StoreAt(out, i, FromBrainFloat(LoadRaw<uint16_t>(raw, i)));
-      }
-      break;
-    case kOnnxUint4: Unpack<4, false>(raw, count, out); break;
-    case kOnnxInt4: Unpack<4, true>(raw, count, out); break;
-    case kOnnxUint2: Unpack<2, false>(raw, count, out); break;
-    case kOnnxInt2: Unpack<2, true>(raw, count, out); break;
-    default: return Unsupported(what + ": " + OnnxTypeName(type));
+template <float (*kToFloat)(uint16_t)>
+void ConvertHalf(const uint8_t* raw, size_t count, uint8_t* out) {
+  for (size_t i = 0; i < count; ++i) {
+    StoreAt(out, i, kToFloat(LoadRaw<uint16_t>(raw, i)));
+  }
+}
+
+void ConvertBool(const uint8_t* raw, size_t count, uint8_t* out) {
+  for (size_t i = 0; i < count; ++i) out[i] = raw[i] != 0 ? 1 : 0;
+}
+
+struct TypeInfo {
+  int32_t onnx_type;
+  const char* name;
+  size_t bits;  // in raw data
+  DType dtype;
+  void (*convert)(const uint8_t* raw, size_t count, uint8_t* out);
+};
+
+constexpr TypeInfo kTypes[] = {
+    {TensorProto::FLOAT, "FLOAT", 32, DType::kF32, &Convert<float, float>},
+    {TensorProto::UINT8, "UINT8", 8, DType::kU8, &Convert<uint8_t, uint8_t>},
+    {TensorProto::INT8, "INT8", 8, DType::kS8, &Convert<int8_t, int8_t>},
+    {TensorProto::UINT16, "UINT16", 16, DType::kI32,
+     &Convert<uint16_t, int32_t>},
+    {TensorProto::INT16, "INT16", 16, DType::kI32, &Convert<int16_t, int32_t>},
+    {TensorProto::INT32, "INT32", 32, DType::kI32, &Convert<int32_t, int32_t>},
+    {TensorProto::INT64, "INT64", 64, DType::kI64, &Convert<int64_t, int64_t>},
+    {TensorProto::BOOL, "BOOL", 8, DType::kBool, &ConvertBool},
+    {TensorProto::FLOAT16, "FLOAT16", 16, DType::kF32, &ConvertHalf<&FromHalf>},
+    {TensorProto::DOUBLE, "DOUBLE", 64, DType::kF32, &Convert<double, float>},
+    {TensorProto::UINT32, "UINT32", 32, DType::kI64,
+     &Convert<uint32_t, int64_t>},
+    {TensorProto::UINT64, "UINT64", 64, DType::kI64,
+     &Convert<uint64_t, int64_t>},
+    {TensorProto::BFLOAT16, "BFLOAT16", 16, DType::kF32,
+     &ConvertHalf<&FromBrainFloat>},
+    {kOnnxUint4, "UINT4", 4, DType::kU8, &Unpack<4, false>},
+    {kOnnxInt4, "INT4", 4, DType::kS8, &Unpack<4, true>},
+    {kOnnxUint2, "UINT2", 2, DType::kU8, &Unpack<2, false>},
+    {kOnnxInt2, "INT2", 2, DType::kS8, &Unpack<2, true>},
+};
+
+const TypeInfo* FindType(int32_t onnx_type) {
+  for (const TypeInfo& info : kTypes) {
+    if (info.onnx_type == onnx_type) return &info;
+  }
+  return nullptr;
+}
+
+// The one type whose values the runtime's cannot all hold.
+Result<void> CheckUnsigned64(const uint8_t* raw, size_t count,
+                             const std::string& what) {
+  for (size_t i = 0; i < count; ++i) {
+    if (LoadRaw<uint64_t>(raw, i) <= uint64_t{INT64_MAX}) continue;
+    return Unsupported(what + ": element " + std::to_string(i) +
+                       " does not fit 63 bits");
   }
   return {};
 }
@@ -184,12 +164,17 @@ std::pair<size_t, size_t> FieldCount(const TensorProto& proto,
     return static_cast<size_t>(field.size());
   };
   switch (info.onnx_type) {
-    case TensorProto::FLOAT: return {size(proto.float_data()), elements};
-    case TensorProto::DOUBLE: return {size(proto.double_data()), elements};
-    case TensorProto::INT64: return {size(proto.int64_data()), elements};
+    case TensorProto::FLOAT:
+      return {size(proto.float_data()), elements};
+    case TensorProto::DOUBLE:
+      return {size(proto.double_data()), elements};
+    case TensorProto::INT64:
+      return {size(proto.int64_data()), elements};
     case TensorProto::UINT32:
-    case TensorProto::UINT64: return {size(proto.uint64_data()), elements};
-    default: break;
+    case TensorProto::UINT64:
+      return {size(proto.uint64_data()), elements};
+    default:
+      break;
   }
   // One byte of packed fields in each entry, or one element.
   const size_t entries =
@@ -262,10 +247,10 @@ Result<ConstantData> ConvertToConstant(const TypeInfo& info, const uint8_t* raw,
   const size_t bytes = elements * runtime::ElementBytes(info.dtype);
   BITTERN_TRY_ASSIGN(AlignedBuffer buffer,
                      AlignedBuffer::Make(std::max<size_t>(bytes, 1)));
-  if (elements != 0) {
-    BITTERN_TRY(
-        ConvertRaw(info.onnx_type, raw, elements, what, buffer.data()));
+  if (info.onnx_type == TensorProto::UINT64) {
+    BITTERN_TRY(CheckUnsigned64(raw, elements, what));
   }
+  info.convert(raw, elements, buffer.data());
   return ConstantData(std::make_shared<const AlignedBuffer>(std::move(buffer)));
 }
 
@@ -279,10 +264,14 @@ std::string OnnxTypeName(int32_t onnx_type) {
   const TypeInfo* info = FindType(onnx_type);
   if (info != nullptr) return info->name;
   switch (onnx_type) {
-    case TensorProto::STRING: return "STRING";
-    case TensorProto::COMPLEX64: return "COMPLEX64";
-    case TensorProto::COMPLEX128: return "COMPLEX128";
-    default: return "type " + std::to_string(onnx_type);
+    case TensorProto::STRING:
+      return "STRING";
+    case TensorProto::COMPLEX64:
+      return "COMPLEX64";
+    case TensorProto::COMPLEX128:
+      return "COMPLEX128";
+    default:
+      return "type " + std::to_string(onnx_type);
   }
 }
 
@@ -298,7 +287,8 @@ Result<ImportedTensor> ReadTensor(const TensorProto& proto,
                                   const std::string& directory) {
   const TypeInfo* info = FindType(proto.data_type());
   if (info == nullptr) {
-    return Unsupported(what + ": " + DTypeOf(proto.data_type()).error().message);
+    return Unsupported(what + ": " +
+                       DTypeOf(proto.data_type()).error().message);
   }
   if (proto.has_segment()) {
     return Unsupported(what + " is stored in segments, expected one piece");
@@ -313,8 +303,8 @@ Result<ImportedTensor> ReadTensor(const TensorProto& proto,
   if (proto.data_location() == TensorProto::EXTERNAL) {
     BITTERN_TRY_ASSIGN(const AlignedBuffer raw,
                        ReadExternalData(proto, what, directory, raw_bytes));
-    BITTERN_TRY_ASSIGN(
-        tensor.data, ConvertToConstant(*info, raw.data(), elements, what));
+    BITTERN_TRY_ASSIGN(tensor.data,
+                       ConvertToConstant(*info, raw.data(), elements, what));
     return tensor;
   }
   if (proto.has_raw_data()) {
@@ -322,8 +312,8 @@ Result<ImportedTensor> ReadTensor(const TensorProto& proto,
     if (raw.size() != raw_bytes) {
       return WrongCount(what, shape, "bytes", raw.size(), raw_bytes);
     }
-    BITTERN_TRY_ASSIGN(
-        tensor.data, ConvertToConstant(*info, BytesOf(raw), elements, what));
+    BITTERN_TRY_ASSIGN(tensor.data,
+                       ConvertToConstant(*info, BytesOf(raw), elements, what));
     return tensor;
   }
   const auto [got, expected] = FieldCount(proto, *info, elements);

@@ -7,11 +7,10 @@
 // dimensions ask for has been compared with the bytes that are there.
 #pragma once
 
-#include <onnx/onnx_pb.h>
-
 #include <string>
 
 #include "converter/ir/graph.h"
+#include "converter/onnx/onnx_proto.h"
 
 namespace bittern::convert {
 

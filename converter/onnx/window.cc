@@ -12,8 +12,7 @@ constexpr int64_t kMaxWindow = int64_t{1} << 30;
 Result<std::vector<int64_t>> ReadList(OnnxNode& node, const char* name,
                                       size_t count, int64_t fallback,
                                       int64_t low) {
-  BITTERN_TRY_ASSIGN(std::optional<std::vector<int64_t>> list,
-                     node.Ints(name));
+  BITTERN_TRY_ASSIGN(std::optional<std::vector<int64_t>> list, node.Ints(name));
   if (!list) list.emplace(count, fallback);
   if (list->size() != count) {
     return node.Fail(std::string(name) + " has " +

@@ -11,7 +11,7 @@ namespace bittern::convert {
 struct Window {                 // of two spatial dimensions
   std::vector<int64_t> kernel;  // [h, w]
   std::vector<int64_t> strides, dilations;
-  std::vector<int64_t> pads;    // [top, left, bottom, right]
+  std::vector<int64_t> pads;  // [top, left, bottom, right]
 };
 
 // Reads kernel_shape, strides, dilations, pads and auto_pad for an input

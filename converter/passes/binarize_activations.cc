@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "converter/passes/affine_sign.h"
 #include "converter/passes/passes.h"
@@ -40,7 +42,8 @@ Layout LayoutOf(const Graph& graph, ValueId x) {
 
 class Binarizer {
  public:
-  explicit Binarizer(Graph& graph) : graph_(graph) {}
+  Binarizer(Graph& graph, bool zero_is_positive)
+      : graph_(graph), zero_is_positive_(zero_is_positive) {}
 
   Result<void> Visit(NodeId id) {
     AffineSign match = MatchAffineSign(graph_, id);
@@ -112,6 +115,16 @@ class Binarizer {
     }
   }
 
+  // Zero points that lift sums of exactly 0 to the least positive ones, which
+  // are normal numbers, so that no mode of the CPU flushes them.
+  static std::vector<float> JustAbove(std::vector<float> zero_points) {
+    using Limits = std::numeric_limits<float>;
+    for (float& z : zero_points) {
+      z = z == 0.0f ? Limits::min() : std::nextafter(z, Limits::infinity());
+    }
+    return zero_points;
+  }
+
   Result<ValueId> EmitCodes(const AffineSign& match, const Layout& layout,
                             const std::vector<float>& a,
                             const std::vector<float>& z) {
@@ -124,9 +137,10 @@ class Binarizer {
           x, EmitReshape(graph_, name, x, layout.flat, output + ".rows"));
     }
     std::vector<ValueId> inputs = {x};
-    if (match.affine()) {
+    if (match.affine() || zero_is_positive_) {
       inputs.push_back(AddVector(graph_, output + ".a", a));
-      inputs.push_back(AddVector(graph_, output + ".z", z));
+      inputs.push_back(AddVector(graph_, output + ".z",
+                                 zero_is_positive_ ? JustAbove(z) : z));
     }
     AttributeMap attributes;
     if (layout.group > 0) attributes["group"] = layout.group;
@@ -155,6 +169,7 @@ class Binarizer {
   }
 
   Graph& graph_;
+  bool zero_is_positive_;
   int count_ = 0, snapped_ = 0;
 };
 
@@ -167,12 +182,13 @@ bool IsFloatActivation(const Graph& graph, ValueId id) {
 }  // namespace
 
 Result<void> BinarizeActivations(Graph& graph, PassContext& context) {
-  if (context.options.sign_zero_positive) {
-    return runtime::Unsupported(
-        "--sign-zero positive: got a request for Sign(0) = +1, expected exact: "
-        "the kernels of this version keep zeros exact at no cost");
+  const bool positive = context.options.sign_zero_positive;
+  if (positive) {
+    graph.notes.push_back(
+        "--sign-zero positive: Sign(0) is +1, but for probabilities inside "
+        "attention; this is lossy");
   }
-  Binarizer binarizer(graph);
+  Binarizer binarizer(graph, positive);
   const size_t nodes = graph.nodes().size();
   for (size_t i = 0; i < nodes; ++i) {
     const auto id = static_cast<NodeId>(i);

@@ -13,7 +13,7 @@
 namespace bittern::convert {
 namespace {
 
-constexpr int kMaxDepth = 16;  // of products and views between a sign and y
+constexpr int kMaxDepth = 8;  // of products and views between a sign and y
 
 // A value of few levels: signs and roundings, products and views of them.
 bool IsQuantised(const Graph& graph, ValueId id, int depth = 0) {

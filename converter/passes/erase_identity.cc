@@ -40,22 +40,38 @@ void SkipInnerReshape(Graph& graph, Node& node) {
   if (graph.IsConstant(node.inputs[1])) node.inputs[0] = inner->inputs[0];
 }
 
+// What an erased value is now: the input at the start of its chain.
+class Aliases {
+ public:
+  explicit Aliases(size_t values) : source_(values, kNone) {}
+
+  ValueId Of(ValueId id) const {
+    return id == kNone || source_[Index(id)] == kNone ? id : source_[Index(id)];
+  }
+  // Requires that `from` is final, which topological order gives.
+  void Add(ValueId to, ValueId from) { source_[Index(to)] = from; }
+
+ private:
+  static size_t Index(ValueId id) { return static_cast<size_t>(id); }
+  std::vector<ValueId> source_;
+};
+
 }  // namespace
 
 Result<void> EraseIdentity(Graph& graph, PassContext&) {
+  Aliases aliases(graph.values().size());
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
     const auto id = static_cast<NodeId>(i);
     Node& node = graph.node(id);
-    if (node.removed || node.inputs.empty() || node.outputs.size() != 1) {
-      continue;
-    }
+    if (node.removed) continue;
+    for (ValueId& input : node.inputs) input = aliases.Of(input);
+    if (node.inputs.empty() || node.outputs.size() != 1) continue;
     SkipInnerReshape(graph, node);
     if (!IsIdentity(graph, node)) continue;
-    const ValueId from = node.outputs[0];
-    const ValueId to = node.inputs[0];
-    graph.ReplaceUses(from, to);
+    aliases.Add(node.outputs[0], node.inputs[0]);
     graph.RemoveNode(id);
   }
+  for (ValueId& output : graph.outputs) output = aliases.Of(output);
   return {};
 }
 

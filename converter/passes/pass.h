@@ -1,4 +1,5 @@
-// A pass rewrites the graph in place: one pass = one file, listed in order in pipeline.cc.
+// A pass rewrites the graph in place: one pass = one file, listed in order in
+// pipeline.cc.
 #pragma once
 
 #include <string>
@@ -8,16 +9,19 @@
 
 namespace bittern::convert {
 
-// What became of one matrix product, convolution or attention of the source graph: a row of the report.
+// What became of one matrix product, convolution or attention of the source
+// graph: a row of the report.
 struct LayerRecord {
-  std::string name;              // ONNX node name
-  std::string op;                // "MatMul", "Conv", "Attention q*k", "Attention p*v"
-  Shape weight_shape;            // [N,K]; empty for attention products
-  std::string weights;           // "1 bit, +-s per row" / "f32"
-  std::string activations;       // "1 bit, sign (-1, 0, +1)" / "1 bit affine per head" / "f32"
-  std::string pattern;           // which patterns were found: "Bi-Real sign + row value set"
-  std::string kernel;            // on this host: "w1a1/..."
-  std::string reason;            // why it stayed in float; empty if low-bit
+  std::string name;     // ONNX node name
+  std::string op;       // "MatMul", "Conv", "Attention q*k", "Attention p*v"
+  Shape weight_shape;   // [N,K]; empty for attention products
+  std::string weights;  // "1 bit, +-s per row" / "f32"
+  std::string activations;  // "1 bit, sign (-1, 0, +1)" / "1 bit affine per
+                            // head" / "f32"
+  std::string
+      pattern;  // which patterns were found: "Bi-Real sign + row value set"
+  std::string kernel;  // on this host: "w1a1/..."
+  std::string reason;  // why it stayed in float; empty if low-bit
   int64_t bytes_before = 0, bytes_after = 0;
 };
 
@@ -35,7 +39,8 @@ struct Pass {
   Result<void> (*run)(Graph& graph, PassContext& context);
 };
 
-// All passes in order. `float_only` stops before recognition: the graph keeps its float operations (used by compare).
+// All passes in order. `float_only` stops before recognition: the graph keeps
+// its float operations (used by compare).
 Result<void> RunPipeline(Graph& graph, PassContext& context, bool float_only);
 
 }  // namespace bittern::convert

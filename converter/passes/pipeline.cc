@@ -6,6 +6,10 @@
 namespace bittern::convert {
 namespace {
 
+// Passes ask who reads a value by walking the graph: with this many nodes, ten
+// times those of the largest exports, a hostile file costs seconds, not hours.
+constexpr size_t kMaxNodes = 50'000;
+
 // Residues go before folding, while the graph still says which weights are
 // signs: folded first, they keep the float noise of the residue.
 constexpr std::array kAllPasses = {
@@ -52,6 +56,11 @@ Result<void> RunPass(const Pass& pass, Graph& graph, PassContext& context) {
 }
 
 Result<void> RunPipeline(Graph& graph, PassContext& context, bool float_only) {
+  if (graph.nodes().size() > kMaxNodes) {
+    return runtime::Unsupported(
+        "the graph has " + std::to_string(graph.nodes().size()) +
+        " nodes, expected at most " + std::to_string(kMaxNodes));
+  }
   for (const Pass& pass : float_only ? FloatPasses() : AllPasses()) {
     BITTERN_TRY(RunPass(pass, graph, context));
   }

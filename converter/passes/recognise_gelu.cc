@@ -18,12 +18,12 @@ constexpr float kSqrtHalf = 0.70710678f;
 
 // Factors of the product whose root is `node`, looking through products that
 // nobody else reads.
-void CollectFactors(const Graph& graph, const Node& node,
+void CollectFactors(const Graph& graph, const Node& node, int depth,
                     std::vector<ValueId>& factors) {
   for (ValueId input : node.inputs) {
     const Node* inner = ProducerIf(graph, input, "Mul");
-    if (inner != nullptr && OnlyUser(graph, input) && factors.size() < 3) {
-      CollectFactors(graph, *inner, factors);
+    if (inner != nullptr && depth > 0 && OnlyUser(graph, input)) {
+      CollectFactors(graph, *inner, depth - 1, factors);
     } else {
       factors.push_back(input);
     }
@@ -57,7 +57,7 @@ ValueId ErfArgument(const Graph& graph, ValueId id) {
 ValueId MatchGelu(const Graph& graph, const ValueNumbers& same,
                   const Node& node) {
   std::vector<ValueId> factors;
-  CollectFactors(graph, node, factors);
+  CollectFactors(graph, node, /*depth=*/1, factors);
   if (factors.size() != 3) return kNone;
   for (ValueId candidate : factors) {
     const ValueId x = ErfArgument(graph, candidate);

@@ -1,6 +1,7 @@
-// The attention stages for every Highway target (equations: attention.h, operands: attention_layout.h); probabilities go
-// from registers to bits.
-// Range: |S| <= head_dim (1 + |zq|) (1 + |zk|) and |O| <= keys (1 + |zp|) (1 + |zv|) fit int32.
+// The attention stages for every Highway target (equations: attention.h,
+// operands: attention_layout.h); probabilities go from registers to bits.
+// Range: |S| <= head_dim (1 + |zq|) (1 + |zk|) and |O| <= keys (1 + |zp|) (1 +
+// |zv|) fit int32.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention/attention_hwy.cc"
 #include "hwy/foreach_target.h"
@@ -13,7 +14,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace bittern::kernels::HWY_NAMESPACE {
 
-void PackAttentionHead(const AttentionArgs& args, size_t h) noexcept;  // attention_pack_hwy.cc
+void PackAttentionHead(const AttentionArgs& args,
+                       size_t h) noexcept;  // attention_pack_hwy.cc
 
 namespace {
 
@@ -22,59 +24,110 @@ struct LaneCounts {
   VI both;        // popcount(both valid); 0 if the row has no zeros
 };
 
-// One row against one vector of lanes; b_sign and b_valid point at its lanes in word 0 of a block.
-template <bool kRowHasZeros>
-HWY_INLINE LaneCounts CountLanes(const uint32_t* a_sign, const uint32_t* a_valid, const uint32_t* b_sign, const uint32_t* b_valid,
-                                 size_t words) {
+// One row against one vector of lanes; b_sign and b_valid point at its lanes in
+// word 0 of a block.
+template <bool kRowHasZeros, bool kDense>
+HWY_INLINE LaneCounts CountLanes(const uint32_t* a_sign,
+                                 const uint32_t* a_valid,
+                                 const uint32_t* b_sign,
+                                 const uint32_t* b_valid, size_t words) {
   const DU d;
-  LaneCounts counts{hn::Zero(DI()), hn::Zero(DI())};
-  for (size_t first = 0; first < words; first += kBytesBeforeWiden) {
-    const size_t last = HWY_MIN(words, first + kBytesBeforeWiden);
-    BitCounter mismatches, both;
-    for (size_t w = first; w < last; ++w) {
+  BitCounter mismatches, both;
+  for (size_t w = 0; w < words; ++w) {
+    VU x = hn::Xor(hn::Load(d, b_sign + w * kBlock), hn::Set(d, a_sign[w]));
+    if constexpr (!kDense || kRowHasZeros) {
       VU mask = hn::Load(d, b_valid + w * kBlock);
       if constexpr (kRowHasZeros) {
         mask = hn::And(mask, hn::Set(d, a_valid[w]));
         both.Add(mask);
       }
-      mismatches.Add(hn::And(hn::Xor(hn::Load(d, b_sign + w * kBlock), hn::Set(d, a_sign[w])), mask));
+      x = hn::And(x, mask);
     }
-    counts.mismatches = hn::Add(counts.mismatches, mismatches.Total());
-    if constexpr (kRowHasZeros) counts.both = hn::Add(counts.both, both.Total());
+    mismatches.Add(x);
+  }
+  return {mismatches.Total(), both.Total()};
+}
+
+// As CountLanes, for any number of words.
+template <bool kRowHasZeros, bool kDense>
+HWY_INLINE LaneCounts CountManyLanes(const uint32_t* a_sign,
+                                     const uint32_t* a_valid,
+                                     const uint32_t* b_sign,
+                                     const uint32_t* b_valid, size_t words) {
+  LaneCounts counts{hn::Zero(DI()), hn::Zero(DI())};
+  for (size_t w = 0; w < words; w += kBytesBeforeWiden) {
+    const LaneCounts c = CountLanes<kRowHasZeros, kDense>(
+        a_sign + w, a_valid + w, b_sign + w * kBlock, b_valid + w * kBlock,
+        HWY_MIN(kBytesBeforeWiden, words - w));
+    counts = {hn::Add(counts.mismatches, c.mismatches),
+              hn::Add(counts.both, c.both)};
   }
   return counts;
 }
 
-template <bool kRowHasZeros>
-void ProductRow(const BitRows& a, size_t r, const LaneMatrix& b, int32_t* out) {
+// kWords: the number of words if it is 1 or 2 (head columns up to 64), else 0.
+template <bool kRowHasZeros, bool kDense, size_t kWords>
+void ProductRow(const BitRows& a, size_t r, const LaneMatrix& b,
+                int32_t* HWY_RESTRICT out) {
   const DI d;
   const VI row_base = hn::Set(d, a.base[r]);
   const int32_t* base = kRowHasZeros ? b.base : b.full;
-  for (size_t lane = 0; lane < b.lanes(); lane += kLanes) {
-    const size_t at = lane / kBlock * b.words * kBlock + lane % kBlock;
-    const LaneCounts c =
-        CountLanes<kRowHasZeros>(a.sign + r * a.stride, a.valid + r * a.stride, b.sign + at, b.valid + at, b.words);
-    VI dot = hn::Add(hn::Load(d, base + lane), hn::Sub(row_base, hn::ShiftLeft<1>(c.mismatches)));
+  const uint32_t* a_sign = a.sign + r * a.stride;
+  const uint32_t* a_valid = a.valid + r * a.stride;
+  const size_t words = b.words, lanes = b.lanes();
+  for (size_t lane = 0; lane < lanes; lane += kLanes) {
+    const size_t at = lane / kBlock * words * kBlock + lane % kBlock;
+    LaneCounts c;
+    if constexpr (kWords != 0) {
+      c = CountLanes<kRowHasZeros, kDense>(a_sign, a_valid, b.sign + at,
+                                           b.valid + at, kWords);
+    } else {
+      c = CountManyLanes<kRowHasZeros, kDense>(a_sign, a_valid, b.sign + at,
+                                               b.valid + at, words);
+    }
+    VI dot = hn::Add(hn::Load(d, base + lane),
+                     hn::Sub(row_base, hn::ShiftLeft<1>(c.mismatches)));
     if constexpr (kRowHasZeros) dot = hn::Add(dot, c.both);
     hn::Store(dot, d, out + lane);
   }
 }
 
-void Product(const BitRows& a, const LaneMatrix& b, int32_t* out) {
-  for (size_t r = 0; r < a.rows; ++r) {
-    a.has_zeros ? ProductRow<true>(a, r, b, out + r * b.lanes()) : ProductRow<false>(a, r, b, out + r * b.lanes());
+template <bool kRowHasZeros, bool kDense>
+void ProductRows(const BitRows& a, const LaneMatrix& b, int32_t* out) {
+  for (size_t r = 0; r < a.rows; ++r, out += b.lanes()) {
+    switch (b.words) {
+      case 1:
+        ProductRow<kRowHasZeros, kDense, 1>(a, r, b, out);
+        break;
+      case 2:
+        ProductRow<kRowHasZeros, kDense, 2>(a, r, b, out);
+        break;
+      default:
+        ProductRow<kRowHasZeros, kDense, 0>(a, r, b, out);
+        break;
+    }
   }
 }
 
-// Loaders of sign-inl.h: a row of floats or integers times a factor. Whole blocks may always be read.
+void Product(const BitRows& a, const LaneMatrix& b, int32_t* out) {
+  if (a.has_zeros) return ProductRows<true, false>(a, b, out);
+  b.dense ? ProductRows<false, true>(a, b, out)
+          : ProductRows<false, false>(a, b, out);
+}
+
+// Loaders of sign-inl.h: a row of floats or integers times a factor. Whole
+// blocks may always be read.
 struct ScaledFloats {
   const float* x;
   VF factor;
 
   HWY_INLINE void Load(size_t column, VF (&y)[kVecs]) const {
-    for (size_t v = 0; v < kVecs; ++v) y[v] = hn::Mul(hn::Load(DF(), x + column + v * kLanes), factor);
+    for (size_t v = 0; v < kVecs; ++v)
+      y[v] = hn::Mul(hn::Load(DF(), x + column + v * kLanes), factor);
   }
-  HWY_INLINE void LoadTail(size_t column, size_t, VF (&y)[kVecs]) const { Load(column, y); }
+  HWY_INLINE void LoadTail(size_t column, size_t, VF (&y)[kVecs]) const {
+    Load(column, y);
+  }
 };
 
 struct ScaledIntegers {
@@ -83,19 +136,26 @@ struct ScaledIntegers {
 
   HWY_INLINE void Load(size_t column, VF (&y)[kVecs]) const {
     const DF d;
-    for (size_t v = 0; v < kVecs; ++v) y[v] = hn::Mul(hn::ConvertTo(d, hn::Load(DI(), x + column + v * kLanes)), factor);
+    for (size_t v = 0; v < kVecs; ++v)
+      y[v] = hn::Mul(hn::ConvertTo(d, hn::Load(DI(), x + column + v * kLanes)),
+                     factor);
   }
-  HWY_INLINE void LoadTail(size_t column, size_t, VF (&y)[kVecs]) const { Load(column, y); }
+  HWY_INLINE void LoadTail(size_t column, size_t, VF (&y)[kVecs]) const {
+    Load(column, y);
+  }
 };
 
-// Rows whose exponentials are computed side by side: enough chains to hide the latency, few enough for the registers.
-constexpr size_t kRowsTogether = kLanes == 16 ? kQueryRows : (kLanes == 1 ? 1 : 2);
+// Rows whose exponentials are computed side by side: enough chains to hide the
+// latency, few enough for the registers.
+constexpr size_t kRowsTogether =
+    kLanes == 16 ? kQueryRows : (kLanes == 1 ? 1 : 2);
 
 struct Range {
   float low, high;  // of fl(S * scale) over the row
 };
 
-// Lanes of padding are made to repeat score 0, so that they change neither the range nor what exp is asked for.
+// Lanes of padding are made to repeat score 0, so that they change neither the
+// range nor what exp is asked for.
 HWY_INLINE Range ScoreRange(const ProbabilityArgs& args, int32_t* scores) {
   const DI d;
   for (size_t j = args.keys; j < args.lanes; ++j) scores[j] = scores[0];
@@ -106,20 +166,26 @@ HWY_INLINE Range ScoreRange(const ProbabilityArgs& args, int32_t* scores) {
     high = hn::Max(high, x);
   }
   // fl(S * scale) is monotone in S.
-  const float at_low = static_cast<float>(hn::GetLane(hn::MinOfLanes(d, low))) * args.score_scale;
-  const float at_high = static_cast<float>(hn::GetLane(hn::MaxOfLanes(d, high))) * args.score_scale;
+  const float at_low = static_cast<float>(hn::GetLane(hn::MinOfLanes(d, low))) *
+                       args.score_scale;
+  const float at_high =
+      static_cast<float>(hn::GetLane(hn::MaxOfLanes(d, high))) *
+      args.score_scale;
   return at_high > at_low ? Range{at_low, at_high} : Range{at_high, at_low};
 }
 
-// exp for x in [-86, 0]: no clamp, and the result is normal, so adding n to the exponent is exact.
+// exp for x in [-86, 0]: no clamp, and the result is normal, so adding n to the
+// exponent is exact.
 HWY_INLINE VF ExpNear(VF x) {
   const ExpParts e = ExpReduced(x);
-  return hn::BitCast(DF(), hn::Add(hn::BitCast(DI(), e.p), hn::ShiftLeft<23>(e.n)));
+  return hn::BitCast(DF(),
+                     hn::Add(hn::BitCast(DI(), e.p), hn::ShiftLeft<23>(e.n)));
 }
 
 // exps[r][j] = exp(fl(t_j - max_r)), sums[r] their row sum.
 template <bool kNear, size_t kRows>
-void ExpRows(const ProbabilityArgs& args, const int32_t* scores, const Range* range, float* exps, float* sums) {
+void ExpRows(const ProbabilityArgs& args, const int32_t* scores,
+             const Range* range, float* exps, float* sums) {
   const DF d;
   const VF scale = hn::Set(d, args.score_scale);
   VF top[kRows];
@@ -135,20 +201,25 @@ void ExpRows(const ProbabilityArgs& args, const int32_t* scores, const Range* ra
   size_t i = 0;
   for (; i + kBlock <= args.keys; i += kBlock) {
     for (size_t v = 0; v < kVecs; ++v) {
-      for (size_t r = 0; r < kRows; ++r) sum[r].lane[v] = hn::Add(sum[r].lane[v], exp_vector(r, i + v * kLanes));
+      for (size_t r = 0; r < kRows; ++r)
+        sum[r].lane[v] = hn::Add(sum[r].lane[v], exp_vector(r, i + v * kLanes));
     }
   }
   for (size_t v = 0; v < kVecs && i < args.keys; ++v) {
     const MF real = BlockMask(v, args.keys - i);
     for (size_t r = 0; r < kRows; ++r) {
-      sum[r].lane[v] = hn::Add(sum[r].lane[v], hn::IfThenElseZero(real, exp_vector(r, i + v * kLanes)));
+      sum[r].lane[v] =
+          hn::Add(sum[r].lane[v],
+                  hn::IfThenElseZero(real, exp_vector(r, i + v * kLanes)));
     }
   }
-  for (size_t r = 0; r < kRows; ++r) sums[r] = sum[r].Total();
+  for (size_t r = 0; r < kRows; ++r) sums[r] = Total(sum[r]);
 }
 
-// Probabilities of a row -> bits; words past the last key are zero. Returns the sum of the codes; has_zeros is only ever set.
-HWY_INLINE int32_t QuantiseRow(const ProbabilityArgs& args, const float* exps, float inverse, uint32_t* sign, uint32_t* valid,
+// Probabilities of a row -> bits; words past the last key are zero. Returns the
+// sum of the codes; has_zeros is only ever set.
+HWY_INLINE int32_t QuantiseRow(const ProbabilityArgs& args, const float* exps,
+                               float inverse, uint32_t* sign, uint32_t* valid,
                                bool* has_zeros) {
   const ScaledFloats row{exps, hn::Set(DF(), inverse)};
   int32_t positive_count = 0, valid_count = 0;
@@ -165,7 +236,8 @@ HWY_INLINE int32_t QuantiseRow(const ProbabilityArgs& args, const float* exps, f
 }
 
 template <size_t kRows>
-void ProbabilityRows(const ProbabilityArgs& args, size_t row, int32_t* scores, float* exps, BitRows* codes) {
+void ProbabilityRows(const ProbabilityArgs& args, size_t row, int32_t* scores,
+                     float* exps, BitRows* codes) {
   Range range[kRows];
   float sums[kRows];
   bool near = true;
@@ -173,52 +245,64 @@ void ProbabilityRows(const ProbabilityArgs& args, size_t row, int32_t* scores, f
     range[r] = ScoreRange(args, scores + r * args.lanes);
     near &= range[r].high - range[r].low <= 86.0f;  // false for NaN
   }
-  near ? ExpRows<true, kRows>(args, scores, range, exps, sums) : ExpRows<false, kRows>(args, scores, range, exps, sums);
+  near ? ExpRows<true, kRows>(args, scores, range, exps, sums)
+       : ExpRows<false, kRows>(args, scores, range, exps, sums);
   for (size_t r = 0; r < kRows; ++r) {
     const size_t at = (row + r) * codes->stride;
     codes->base[row + r] =
-        -args.zv * QuantiseRow(args, exps + r * args.lanes, 1.0f / sums[r], codes->sign + at, codes->valid + at, &codes->has_zeros);
+        -args.zv * QuantiseRow(args, exps + r * args.lanes, 1.0f / sums[r],
+                               codes->sign + at, codes->valid + at,
+                               &codes->has_zeros);
   }
 }
 
-void Probabilities(const ProbabilityArgs& args, int32_t* scores, float* exps, BitRows* codes) {
+void Probabilities(const ProbabilityArgs& args, int32_t* scores, float* exps,
+                   BitRows* codes) {
   codes->has_zeros = false;
   size_t r = 0;
   for (; r + kRowsTogether <= codes->rows; r += kRowsTogether) {
-    ProbabilityRows<kRowsTogether>(args, r, scores + r * args.lanes, exps, codes);
+    ProbabilityRows<kRowsTogether>(args, r, scores + r * args.lanes, exps,
+                                   codes);
   }
-  for (; r < codes->rows; ++r) ProbabilityRows<1>(args, r, scores + r * args.lanes, exps, codes);
+  for (; r < codes->rows; ++r)
+    ProbabilityRows<1>(args, r, scores + r * args.lanes, exps, codes);
 }
 
 // ORs a word of at most 64 bits into a plane row at `column`.
 HWY_INLINE void PutBits(uint64_t* row, size_t column, uint64_t bits) {
   const size_t shift = column % 64;
   row[column / 64] |= bits << shift;
-  if (shift != 0 && bits >> (64 - shift) != 0) row[column / 64 + 1] |= bits >> (64 - shift);
+  if (shift != 0 && bits >> (64 - shift) != 0)
+    row[column / 64 + 1] |= bits >> (64 - shift);
 }
 
-HWY_INLINE void StoreFloats(const ScaledIntegers& row, size_t count, float* out) {
+HWY_INLINE void StoreFloats(const ScaledIntegers& row, size_t count,
+                            float* out) {
   HWY_ALIGN float block[kBlock];
   for (size_t i = 0; i < count; i += kBlock) {
     VF y[kVecs];
     row.Load(i, y);
-    for (size_t v = 0; v < kVecs; ++v) hn::Store(Canonical(y[v]), DF(), block + v * kLanes);
+    for (size_t v = 0; v < kVecs; ++v)
+      hn::Store(Canonical(y[v]), DF(), block + v * kLanes);
     memcpy(out + i, block, HWY_MIN(kBlock, count - i) * sizeof(float));
   }
 }
 
-void Store(const AttentionArgs& args, size_t h, size_t first_row, size_t rows, const int32_t* out) {
+void Store(const AttentionArgs& args, size_t h, size_t first_row, size_t rows,
+           const int32_t* out) {
   const size_t dim = args.head_dim;
   const VF scale = hn::Set(DF(), args.head[h].out_scale);
   const CodePlanes& p = args.out_codes;
-  for (size_t row = first_row; row < first_row + rows; ++row, out += RoundUp(dim, kBlock)) {
+  for (size_t row = first_row; row < first_row + rows;
+       ++row, out += RoundUp(dim, kBlock)) {
     const ScaledIntegers y{out, scale};
     if (args.out_f32 != nullptr) {
       StoreFloats(y, dim, args.out_f32 + (row * args.heads + h) * dim);
       continue;
     }
     for (size_t first = 0; first < dim; first += 64) {
-      const CodeBits bits = WordCodes(y, first, HWY_MIN(size_t{64}, dim - first), SignQuantiser{});
+      const CodeBits bits = WordCodes(
+          y, first, HWY_MIN(size_t{64}, dim - first), SignQuantiser{});
       PutBits(p.sign + row * p.row_words, h * dim + first, bits.sign);
       PutBits(p.valid + row * p.row_words, h * dim + first, bits.valid);
       p.valid_count[row] += static_cast<int32_t>(hwy::PopCount(bits.valid));
@@ -234,8 +318,10 @@ void Queries(const AttentionArgs& args, size_t h, size_t row, BitRows* q) {
     const size_t first = (row + r) * args.q.row_words + h * words;
     int32_t positive = 0, valid = 0;
     for (size_t w = 0; w < words; ++w) {
-      memcpy(q->sign + r * q->stride + 2 * w, args.q.sign + first + w, sizeof(uint64_t));
-      memcpy(q->valid + r * q->stride + 2 * w, args.q.valid + first + w, sizeof(uint64_t));
+      memcpy(q->sign + r * q->stride + 2 * w, args.q.sign + first + w,
+             sizeof(uint64_t));
+      memcpy(q->valid + r * q->stride + 2 * w, args.q.valid + first + w,
+             sizeof(uint64_t));
       positive += static_cast<int32_t>(hwy::PopCount(args.q.sign[first + w]));
       valid += static_cast<int32_t>(hwy::PopCount(args.q.valid[first + w]));
     }
@@ -250,22 +336,29 @@ void FillExps(float scale_value, int32_t best, int32_t step, float* exps) {
   const VF scale = hn::Set(d, scale_value);
   const VF top = hn::Mul(hn::ConvertTo(d, hn::Set(di, best)), scale);
   for (size_t i = 0; i < kExpEntries; i += kLanes) {
-    const VI score = hn::Sub(hn::Set(di, best), hn::Mul(hn::Iota(di, static_cast<int32_t>(i)), hn::Set(di, step)));
-    hn::StoreU(Exp(hn::Sub(hn::Mul(hn::ConvertTo(d, score), scale), top)), d, exps + i);
+    const VI score = hn::Sub(
+        hn::Set(di, best),
+        hn::Mul(hn::Iota(di, static_cast<int32_t>(i)), hn::Set(di, step)));
+    hn::StoreU(Exp(hn::Sub(hn::Mul(hn::ConvertTo(d, score), scale), top)), d,
+               exps + i);
   }
 }
 
-constexpr AttentionStages kStages = {&PackAttentionHead, &Queries, &Product, &Probabilities, &FillExps, &Store};
+constexpr AttentionStages kStages = {&PackAttentionHead, &Queries,  &Product,
+                                     &Probabilities,     &FillExps, &Store};
 
-void Run(const AttentionArgs& args, size_t row, size_t rows, void* scratch) noexcept {
+void Run(const AttentionArgs& args, size_t row, size_t rows,
+         void* scratch) noexcept {
   RunAttention(kStages, args, row, rows, scratch);
 }
 
-// Published popcount rates and the measured softmax: cycles a (query, key) pair and bit.
+// Published popcount rates and the measured softmax: cycles a (query, key) pair
+// and bit.
 double Cycles(size_t tokens, size_t heads, size_t head_dim) noexcept {
   const double pairs = static_cast<double>(tokens * tokens * heads);
   const double lanes = static_cast<double>(kLanes);
-  return pairs * (2.0 * static_cast<double>(head_dim) * 0.25 / lanes + 16.0 / lanes);
+  return pairs *
+         (2.0 * static_cast<double>(head_dim) * 0.25 / lanes + 16.0 / lanes);
 }
 
 }  // namespace
@@ -273,8 +366,14 @@ double Cycles(size_t tokens, size_t heads, size_t head_dim) noexcept {
 const AttentionStages* AttentionHwyStageTable() { return &kStages; }
 
 const AttentionKernel* AttentionHwyKernel() {
-  static constexpr AttentionKernel kKernel = {
-      "attention/hwy", kNone, &AttentionBlockBytes, &AttentionScratchBytes, &PackAttentionHead, &Run, &Cycles, false};
+  static constexpr AttentionKernel kKernel = {"attention/hwy",
+                                              kNone,
+                                              &AttentionBlockBytes,
+                                              &AttentionScratchBytes,
+                                              &PackAttentionHead,
+                                              &Run,
+                                              &Cycles,
+                                              false};
   return &kKernel;
 }
 
@@ -287,8 +386,12 @@ namespace bittern::kernels {
 HWY_EXPORT(AttentionHwyKernel);
 HWY_EXPORT(AttentionHwyStageTable);
 
-std::span<const AttentionKernel> AttentionHwy(const CpuFeatures& cpu) { return {BITTERN_HWY_TABLE(AttentionHwyKernel, cpu)(), 1}; }
-const AttentionStages& AttentionHwyStages(const CpuFeatures& cpu) { return *BITTERN_HWY_TABLE(AttentionHwyStageTable, cpu)(); }
+std::span<const AttentionKernel> AttentionHwy(const CpuFeatures& cpu) {
+  return {BITTERN_HWY_TABLE(AttentionHwyKernel, cpu)(), 1};
+}
+const AttentionStages& AttentionHwyStages(const CpuFeatures& cpu) {
+  return *BITTERN_HWY_TABLE(AttentionHwyStageTable, cpu)();
+}
 
 }  // namespace bittern::kernels
 #endif  // HWY_ONCE

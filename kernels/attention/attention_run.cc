@@ -1,4 +1,5 @@
-// Streams query rows of one head after the other through the stages; everything between k, v and the output stays in L1.
+// Streams query rows of one head after the other through the stages; everything
+// between k, v and the output stays in L1.
 #include <cstring>
 
 #include "kernels/attention/attention_stages.h"
@@ -21,7 +22,8 @@ Scratch ViewScratch(void* data, size_t keys, size_t head_dim) {
   Scratch s{};
   s.query_words = 2 * GroupWords(head_dim);
   s.code_words = 2 * GroupWords(keys);
-  const size_t key_lanes = RoundUp(keys, kLaneBlock), out_lanes = RoundUp(head_dim, kLaneBlock);
+  const size_t key_lanes = RoundUp(keys, kLaneBlock),
+               out_lanes = RoundUp(head_dim, kLaneBlock);
   s.scores = static_cast<int32_t*>(data);
   s.out = s.scores + kQueryRows * key_lanes;
   s.exps = reinterpret_cast<float*>(s.out + kQueryRows * out_lanes);
@@ -29,26 +31,43 @@ Scratch ViewScratch(void* data, size_t keys, size_t head_dim) {
   s.best = reinterpret_cast<int32_t*>(s.cached + kExpTables * kExpEntries);
   s.query = reinterpret_cast<uint32_t*>(s.best + kExpTables);
   s.codes = s.query + 2 * kQueryRows * s.query_words;
-  const size_t rows = kQueryRows * (2 * key_lanes + out_lanes + 2 * s.query_words + 2 * s.code_words);
+  const size_t rows = kQueryRows * (2 * key_lanes + out_lanes +
+                                    2 * s.query_words + 2 * s.code_words);
   s.bytes = (rows + kExpTables * (kExpEntries + 1)) * sizeof(uint32_t);
   return s;
 }
 
-void RunHead(const AttentionStages& stages, const AttentionArgs& args, size_t h, size_t row, size_t rows, const Scratch& s) {
+void RunHead(const AttentionStages& stages, const AttentionArgs& args, size_t h,
+             size_t row, size_t rows, const Scratch& s) {
   const AttentionHead& head = args.head[h];
   const size_t keys = args.k.rows;
-  uint8_t* prepared = static_cast<uint8_t*>(args.prepared) + h * AttentionBlockBytes(keys, args.head_dim);
-  const AttentionBlock block = ViewAttentionBlock(prepared, keys, args.head_dim);
+  uint8_t* prepared = static_cast<uint8_t*>(args.prepared) +
+                      h * AttentionBlockBytes(keys, args.head_dim);
+  AttentionBlock block = ViewAttentionBlock(prepared, keys, args.head_dim);
+  block.k.dense = block.zeros[0] == 0;
+  block.v.dense = block.zeros[1] == 0;
   const auto zp = static_cast<float>(head.zp);
   ExpCache cache{s.cached, s.best};
-  ProbabilityArgs probs{head.score_scale, head.zv, MakeSignQuantiser(&head.ap, &zp, 0), keys, block.k.lanes(), false, &cache};
-  BitRows query{s.query, s.query + kQueryRows * s.query_words, s.query_words, 0, {}, false};
-  BitRows codes{s.codes, s.codes + kQueryRows * s.code_words, s.code_words, 0, {}, false};
+  ProbabilityArgs probs{head.score_scale,
+                        head.zv,
+                        MakeSignQuantiser(&head.ap, &zp, 0),
+                        keys,
+                        block.k.lanes(),
+                        false,
+                        &cache};
+  BitRows query{
+      s.query, s.query + kQueryRows * s.query_words, s.query_words, 0, {},
+      false};
+  BitRows codes{
+      s.codes, s.codes + kQueryRows * s.code_words, s.code_words, 0, {}, false};
   for (size_t r = row; r < row + rows; r += kQueryRows) {
-    query.rows = codes.rows = row + rows - r < kQueryRows ? row + rows - r : kQueryRows;
+    query.rows = codes.rows =
+        row + rows - r < kQueryRows ? row + rows - r : kQueryRows;
     stages.queries(args, h, r, &query);
     stages.product(query, block.k, s.scores);
-    probs.same_parity = !query.has_zeros && *block.k_zeros == 0;  // then S = head_dim + zero-point terms - 2 * mismatches
+    probs.same_parity =
+        !query.has_zeros &&
+        block.k.dense;  // then S = head_dim + zero-point terms - 2 * mismatches
     stages.probabilities(probs, s.scores, s.exps, &codes);
     stages.product(codes, block.v, s.out);
     stages.store(args, h, r, codes.rows, s.out);
@@ -57,9 +76,12 @@ void RunHead(const AttentionStages& stages, const AttentionArgs& args, size_t h,
 
 }  // namespace
 
-size_t AttentionScratchBytes(size_t keys, size_t head_dim) noexcept { return ViewScratch(nullptr, keys, head_dim).bytes; }
+size_t AttentionScratchBytes(size_t keys, size_t head_dim) noexcept {
+  return ViewScratch(nullptr, keys, head_dim).bytes;
+}
 
-void RunAttention(const AttentionStages& stages, const AttentionArgs& args, size_t row, size_t rows, void* scratch) noexcept {
+void RunAttention(const AttentionStages& stages, const AttentionArgs& args,
+                  size_t row, size_t rows, void* scratch) noexcept {
   const Scratch s = ViewScratch(scratch, args.k.rows, args.head_dim);
   const CodePlanes& p = args.out_codes;
   if (args.out_f32 == nullptr) {
@@ -68,7 +90,8 @@ void RunAttention(const AttentionStages& stages, const AttentionArgs& args, size
     std::memset(p.valid + row * words, 0, rows * words * sizeof(uint64_t));
     std::memset(p.valid_count + row, 0, rows * sizeof(int32_t));
   }
-  for (size_t h = 0; h < args.heads; ++h) RunHead(stages, args, h, row, rows, s);
+  for (size_t h = 0; h < args.heads; ++h)
+    RunHead(stages, args, h, row, rows, s);
 }
 
 }  // namespace bittern::kernels

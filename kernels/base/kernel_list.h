@@ -1,4 +1,5 @@
-// Walks a family's x_kernels.inc: every family lists its kernel files as {CPU bits needed, function returning descriptors}.
+// Walks a family's x_kernels.inc: every family lists its kernel files as {CPU
+// bits needed, function returning descriptors}.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,8 @@ struct KernelFile {
 
 // Every kernel that may run on `cpu`, in the order of the list.
 template <class Kernel>
-std::vector<const Kernel*> RunnableKernels(std::span<const KernelFile<Kernel>> files, const CpuFeatures& cpu) {
+std::vector<const Kernel*> RunnableKernels(
+    std::span<const KernelFile<Kernel>> files, const CpuFeatures& cpu) {
   std::vector<const Kernel*> kernels;
   for (const KernelFile<Kernel>& file : files) {
     if (!cpu.Has(file.needs)) continue;

@@ -1,5 +1,7 @@
-// exp, erf and tanh as plain C++, one float at a time: the definition in kernels/README.md "Float semantics" spelled with
-// std::fma. The references of the kernel families use it, and the vector forms (math-inl.h) must give the same bits.
+// exp, erf and tanh as plain C++, one float at a time: the definition in
+// kernels/README.md "Float semantics" spelled with std::fma. The references of
+// the kernel families use it, and the vector forms (math-inl.h) must give the
+// same bits.
 #pragma once
 
 #include <bit>
@@ -10,7 +12,8 @@
 
 namespace bittern::kernels {
 
-inline constexpr float kCanonicalNan = std::numeric_limits<float>::quiet_NaN();  // bits 0x7fc00000
+inline constexpr float kCanonicalNan =
+    std::numeric_limits<float>::quiet_NaN();  // bits 0x7fc00000
 
 // Every kernel that writes floats passes its results through this.
 inline float CanonicalReference(float x) { return x == x ? x : kCanonicalNan; }
@@ -32,7 +35,9 @@ inline float ExpReference(float x) {
   p = std::fma(p, r, 1.0f);
   const auto exponent = static_cast<int32_t>(n);
   const int32_t half = exponent >> 1;
-  const auto scale = [](int32_t e) { return std::bit_cast<float>((e + 127) << 23); };
+  const auto scale = [](int32_t e) {
+    return std::bit_cast<float>((e + 127) << 23);
+  };
   return p * scale(half) * scale(exponent - half);
 }
 
@@ -79,7 +84,9 @@ inline float TanhReference(float x) {
 class LaneSumReference {
  public:
   void Add(size_t i, float x) { lane_[i % 16] = lane_[i % 16] + x; }
-  void AddSquare(size_t i, float x) { lane_[i % 16] = std::fma(x, x, lane_[i % 16]); }
+  void AddSquare(size_t i, float x) {
+    lane_[i % 16] = std::fma(x, x, lane_[i % 16]);
+  }
   float Total() const {
     float l[16];
     for (size_t j = 0; j < 16; ++j) l[j] = lane_[j];
@@ -99,7 +106,8 @@ struct MomentsReference {
 };
 
 // Mean and reciprocal standard deviation of a row, as LayerNorm uses them.
-inline MomentsReference RowMomentsReference(const float* x, size_t n, float epsilon) {
+inline MomentsReference RowMomentsReference(const float* x, size_t n,
+                                            float epsilon) {
   LaneSumReference sum, squares;
   for (size_t i = 0; i < n; ++i) sum.Add(i, x[i]);
   const float mean = sum.Total() / static_cast<float>(n);
@@ -108,7 +116,8 @@ inline MomentsReference RowMomentsReference(const float* x, size_t n, float epsi
   return {mean, 1.0f / std::sqrt(variance + epsilon)};
 }
 
-inline float NormaliseReference(float x, const MomentsReference& m, float gamma, float beta) {
+inline float NormaliseReference(float x, const MomentsReference& m, float gamma,
+                                float beta) {
   return std::fma((x - m.mean) * m.rstd, gamma, beta);
 }
 

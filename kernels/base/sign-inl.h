@@ -1,5 +1,6 @@
-// Per-target sign quantiser: blocks of floats -> bits of the code planes (base/types.h). Two comparisons a vector by the
-// window of base/sign_window.h, or the true division where there is no such window.
+// Per-target sign quantiser: blocks of floats -> bits of the code planes
+// (base/types.h). Two comparisons a vector by the window of base/sign_window.h,
+// or the true division where there is no such window.
 #if defined(BITTERN_KERNELS_BASE_SIGN_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef BITTERN_KERNELS_BASE_SIGN_INL_H_
 #undef BITTERN_KERNELS_BASE_SIGN_INL_H_
@@ -7,7 +8,7 @@
 #define BITTERN_KERNELS_BASE_SIGN_INL_H_
 #endif
 
-#include "kernels/base/math-inl.h"
+#include "kernels/base/rows-inl.h"
 #include "kernels/base/sign_window.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -49,7 +50,8 @@ HWY_INLINE SideBits TestBlock(const VF (&y)[kVecs], const Test& test) {
 }
 
 template <class Loader, class Test>
-HWY_INLINE SideBits TestWord(const Loader& row, size_t column, size_t width, const Test& test) {
+HWY_INLINE SideBits TestWord(const Loader& row, size_t column, size_t width,
+                             const Test& test) {
   SideBits word{0, 0};
   VF y[kVecs];
   if (HWY_LIKELY(width == 64)) {
@@ -77,13 +79,17 @@ HWY_INLINE SideBits TestWord(const Loader& row, size_t column, size_t width, con
 
 // Codes of columns [column, column + width), width <= 64; bits past them are 0.
 template <class Loader>
-HWY_INLINE CodeBits WordCodes(const Loader& row, size_t column, size_t width, const SignQuantiser& q) {
+HWY_INLINE CodeBits WordCodes(const Loader& row, size_t column, size_t width,
+                              const SignQuantiser& q) {
   const DF d;
   if (HWY_LIKELY(q.window.exact)) {
-    const SideBits side = TestWord(row, column, width, WindowTest{hn::Set(d, q.window.lo), hn::Set(d, q.window.hi)});
+    const SideBits side =
+        TestWord(row, column, width,
+                 WindowTest{hn::Set(d, q.window.lo), hn::Set(d, q.window.hi)});
     return {q.window.flip ? side.below : side.above, side.above | side.below};
   }
-  const SideBits side = TestWord(row, column, width, DivisionTest{hn::Set(d, q.a), hn::Set(d, q.z)});
+  const SideBits side = TestWord(
+      row, column, width, DivisionTest{hn::Set(d, q.a), hn::Set(d, q.z)});
   return {side.above, side.above | side.below};
 }
 

@@ -1,12 +1,14 @@
-// The sign quantiser as two comparisons: sign(fl(fl(x / a) + z)) is monotone in x, so a division per element is not needed.
+// The sign quantiser as two comparisons: sign(fl(fl(x / a) + z)) is monotone in
+// x, so a division per element is not needed.
 #pragma once
 
 #include "kernels/base/math_reference.h"
 
 namespace bittern::kernels {
 
-// If `exact`: code(x) = +1 for x > hi, -1 for x < lo, else 0, the two signs exchanged if `flip`. NaN gives 0.
-// If not (a is zero, denormal, huge or not finite, or -z * a leaves the normal range): divide.
+// If `exact`: code(x) = +1 for x > hi, -1 for x < lo, else 0, the two signs
+// exchanged if `flip`. NaN gives 0. If not (a is zero, denormal, huge or not
+// finite, or -z * a leaves the normal range): divide.
 struct SignWindow {
   float lo = 0;
   float hi = 0;
@@ -14,7 +16,8 @@ struct SignWindow {
   bool exact = true;
 };
 
-// About 60 cycles. The window of the plain sign(x) is a default-constructed SignWindow.
+// About 60 cycles. The window of the plain sign(x) is a default-constructed
+// SignWindow.
 SignWindow MakeSignWindow(float a, float z) noexcept;
 
 // How one group of columns turns a value into a code.
@@ -25,7 +28,8 @@ struct SignQuantiser {
 };
 
 // Of group `group`; a null means the plain sign.
-inline SignQuantiser MakeSignQuantiser(const float* a, const float* z, size_t group) {
+inline SignQuantiser MakeSignQuantiser(const float* a, const float* z,
+                                       size_t group) {
   if (a == nullptr) return {};
   return {MakeSignWindow(a[group], z[group]), a[group], z[group]};
 }

@@ -1,8 +1,9 @@
-// Walks elementwise_kernels.inc: which kernels may run on a CPU, and the one to use.
+// Walks elementwise_kernels.inc: which kernels may run on a CPU, and the one to
+// use.
 #include "kernels/elementwise/elementwise.h"
 
-#include "kernels/elementwise/elementwise_kernels.h"
 #include "kernels/base/kernel_list.h"
+#include "kernels/elementwise/elementwise_kernels.h"
 
 namespace bittern::kernels {
 namespace {
@@ -15,8 +16,13 @@ constexpr KernelFile<ElementwiseKernel> kFiles[] = {
 
 }  // namespace
 
-std::vector<const ElementwiseKernel*> ElementwiseKernels(const CpuFeatures& cpu) { return RunnableKernels<ElementwiseKernel>(kFiles, cpu); }
+std::vector<const ElementwiseKernel*> ElementwiseKernels(
+    const CpuFeatures& cpu) {
+  return RunnableKernels<ElementwiseKernel>(kFiles, cpu);
+}
 
-const ElementwiseKernel* SelectElementwise(const CpuFeatures& cpu) { return ElementwiseKernels(cpu).back(); }
+const ElementwiseKernel* SelectElementwise(const CpuFeatures& cpu) {
+  return ElementwiseKernels(cpu).back();
+}
 
 }  // namespace bittern::kernels

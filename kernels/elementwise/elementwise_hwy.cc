@@ -1,5 +1,6 @@
-// Elementwise kernels for every Highway target: y[i] = f(x[i]) or f(a[i], b[i]); one function object per operation, one loop
-// for all. The last partial vector goes through a padded block, so nothing outside the arrays is touched.
+// Elementwise kernels for every Highway target: y[i] = f(x[i]) or f(a[i],
+// b[i]); one function object per operation, one loop for all. The last partial
+// vector goes through a padded block, so nothing outside the arrays is touched.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/elementwise/elementwise_hwy.cc"
 #include "hwy/foreach_target.h"
@@ -13,21 +14,45 @@ namespace {
 
 HWY_INLINE VF One() { return hn::Set(DF(), 1.0f); }
 
-struct NegOp { HWY_INLINE VF operator()(VF x) const { return hn::Neg(x); } };
-struct AbsOp { HWY_INLINE VF operator()(VF x) const { return hn::Abs(x); } };
-struct SqrtOp { HWY_INLINE VF operator()(VF x) const { return hn::Sqrt(x); } };
-struct ExpOp { HWY_INLINE VF operator()(VF x) const { return Exp(x); } };
-struct ErfOp { HWY_INLINE VF operator()(VF x) const { return Erf(x); } };
-struct TanhOp { HWY_INLINE VF operator()(VF x) const { return Tanh(x); } };
-struct RoundOp { HWY_INLINE VF operator()(VF x) const { return hn::Round(x); } };
-struct FloorOp { HWY_INLINE VF operator()(VF x) const { return hn::Floor(x); } };
-struct CeilOp { HWY_INLINE VF operator()(VF x) const { return hn::Ceil(x); } };
-struct ReciprocalOp { HWY_INLINE VF operator()(VF x) const { return hn::Div(One(), x); } };
+struct NegOp {
+  HWY_INLINE VF operator()(VF x) const { return hn::Neg(x); }
+};
+struct AbsOp {
+  HWY_INLINE VF operator()(VF x) const { return hn::Abs(x); }
+};
+struct SqrtOp {
+  HWY_INLINE VF operator()(VF x) const { return hn::Sqrt(x); }
+};
+struct ExpOp {
+  HWY_INLINE VF operator()(VF x) const { return Exp(x); }
+};
+struct ErfOp {
+  HWY_INLINE VF operator()(VF x) const { return Erf(x); }
+};
+struct TanhOp {
+  HWY_INLINE VF operator()(VF x) const { return Tanh(x); }
+};
+struct RoundOp {
+  HWY_INLINE VF operator()(VF x) const { return hn::Round(x); }
+};
+struct FloorOp {
+  HWY_INLINE VF operator()(VF x) const { return hn::Floor(x); }
+};
+struct CeilOp {
+  HWY_INLINE VF operator()(VF x) const { return hn::Ceil(x); }
+};
+struct ReciprocalOp {
+  HWY_INLINE VF operator()(VF x) const { return hn::Div(One(), x); }
+};
 struct SigmoidOp {
-  HWY_INLINE VF operator()(VF x) const { return hn::Div(One(), hn::Add(One(), Exp(hn::Neg(x)))); }
+  HWY_INLINE VF operator()(VF x) const {
+    return hn::Div(One(), hn::Add(One(), Exp(hn::Neg(x))));
+  }
 };
 struct ReluOp {
-  HWY_INLINE VF operator()(VF x) const { return hn::IfThenZeroElse(hn::Le(x, hn::Zero(DF())), x); }
+  HWY_INLINE VF operator()(VF x) const {
+    return hn::IfThenZeroElse(hn::Le(x, hn::Zero(DF())), x);
+  }
 };
 struct GeluOp {
   HWY_INLINE VF operator()(VF x) const {
@@ -43,15 +68,27 @@ struct SignOp {
   }
 };
 
-struct AddOp { HWY_INLINE VF operator()(VF a, VF b) const { return hn::Add(a, b); } };
-struct SubOp { HWY_INLINE VF operator()(VF a, VF b) const { return hn::Sub(a, b); } };
-struct MulOp { HWY_INLINE VF operator()(VF a, VF b) const { return hn::Mul(a, b); } };
-struct DivOp { HWY_INLINE VF operator()(VF a, VF b) const { return hn::Div(a, b); } };
+struct AddOp {
+  HWY_INLINE VF operator()(VF a, VF b) const { return hn::Add(a, b); }
+};
+struct SubOp {
+  HWY_INLINE VF operator()(VF a, VF b) const { return hn::Sub(a, b); }
+};
+struct MulOp {
+  HWY_INLINE VF operator()(VF a, VF b) const { return hn::Mul(a, b); }
+};
+struct DivOp {
+  HWY_INLINE VF operator()(VF a, VF b) const { return hn::Div(a, b); }
+};
 struct MinOp {
-  HWY_INLINE VF operator()(VF a, VF b) const { return KeepNan(a, hn::IfThenElse(hn::Lt(a, b), a, b)); }
+  HWY_INLINE VF operator()(VF a, VF b) const {
+    return KeepNan(a, hn::IfThenElse(hn::Lt(a, b), a, b));
+  }
 };
 struct MaxOp {
-  HWY_INLINE VF operator()(VF a, VF b) const { return KeepNan(a, hn::IfThenElse(hn::Gt(a, b), a, b)); }
+  HWY_INLINE VF operator()(VF a, VF b) const {
+    return KeepNan(a, hn::IfThenElse(hn::Gt(a, b), a, b));
+  }
 };
 
 struct ClipOp {
@@ -67,7 +104,8 @@ template <class Op>
 HWY_NOINLINE void UnaryLoop(Op op, const float* x, float* y, size_t count) {
   const DF d;
   size_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) hn::StoreU(Canonical(op(hn::LoadU(d, x + i))), d, y + i);
+  for (; i + kLanes <= count; i += kLanes)
+    hn::StoreU(Canonical(op(hn::LoadU(d, x + i))), d, y + i);
   if (i == count) return;
   HWY_ALIGN float block[kBlock];
   PadBlock(x + i, count - i, 1.0f, block);
@@ -81,8 +119,11 @@ struct Source {
   const float* x;
   VF value;
 
-  HWY_INLINE explicit Source(const float* array) : x(array), value(kScalar ? hn::Set(DF(), array[0]) : hn::Zero(DF())) {}
-  HWY_INLINE VF At(size_t i) const { return kScalar ? value : hn::LoadU(DF(), x + i); }
+  HWY_INLINE explicit Source(const float* array)
+      : x(array), value(kScalar ? hn::Set(DF(), array[0]) : hn::Zero(DF())) {}
+  HWY_INLINE VF At(size_t i) const {
+    return kScalar ? value : hn::LoadU(DF(), x + i);
+  }
   HWY_INLINE VF Tail(size_t i, size_t count) const {
     if (kScalar) return value;
     HWY_ALIGN float block[kBlock];
@@ -92,66 +133,99 @@ struct Source {
 };
 
 template <bool kLeftScalar, bool kRightScalar, class Op>
-HWY_NOINLINE void BinaryLoop(Op op, const float* a, const float* b, float* y, size_t count) {
+HWY_NOINLINE void BinaryLoop(Op op, const float* a, const float* b, float* y,
+                             size_t count) {
   const DF d;
   if (count == 0) return;
   const Source<kLeftScalar> left(a);
   const Source<kRightScalar> right(b);
   size_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) hn::StoreU(Canonical(op(left.At(i), right.At(i))), d, y + i);
+  for (; i + kLanes <= count; i += kLanes)
+    hn::StoreU(Canonical(op(left.At(i), right.At(i))), d, y + i);
   if (i == count) return;
   HWY_ALIGN float block[kBlock];
-  hn::Store(Canonical(op(left.Tail(i, count - i), right.Tail(i, count - i))), d, block);
+  hn::Store(Canonical(op(left.Tail(i, count - i), right.Tail(i, count - i))), d,
+            block);
   memcpy(y + i, block, (count - i) * sizeof(float));
 }
 
 template <class Op>
-void BinarySpread(Op op, Spread spread, const float* a, const float* b, float* y, size_t count) {
+void BinarySpread(Op op, Spread spread, const float* a, const float* b,
+                  float* y, size_t count) {
   switch (spread) {
-    case Spread::kBoth: return BinaryLoop<false, false>(op, a, b, y, count);
-    case Spread::kLeftScalar: return BinaryLoop<true, false>(op, a, b, y, count);
-    case Spread::kRightScalar: return BinaryLoop<false, true>(op, a, b, y, count);
+    case Spread::kBoth:
+      return BinaryLoop<false, false>(op, a, b, y, count);
+    case Spread::kLeftScalar:
+      return BinaryLoop<true, false>(op, a, b, y, count);
+    case Spread::kRightScalar:
+      return BinaryLoop<false, true>(op, a, b, y, count);
   }
 }
 
 void RunUnary(Unary f, const float* x, float* y, size_t count) noexcept {
   switch (f) {
-    case Unary::kNeg: return UnaryLoop(NegOp(), x, y, count);
-    case Unary::kAbs: return UnaryLoop(AbsOp(), x, y, count);
-    case Unary::kSqrt: return UnaryLoop(SqrtOp(), x, y, count);
-    case Unary::kExp: return UnaryLoop(ExpOp(), x, y, count);
-    case Unary::kErf: return UnaryLoop(ErfOp(), x, y, count);
-    case Unary::kTanh: return UnaryLoop(TanhOp(), x, y, count);
-    case Unary::kSigmoid: return UnaryLoop(SigmoidOp(), x, y, count);
-    case Unary::kRelu: return UnaryLoop(ReluOp(), x, y, count);
-    case Unary::kGelu: return UnaryLoop(GeluOp(), x, y, count);
-    case Unary::kSign: return UnaryLoop(SignOp(), x, y, count);
-    case Unary::kRound: return UnaryLoop(RoundOp(), x, y, count);
-    case Unary::kFloor: return UnaryLoop(FloorOp(), x, y, count);
-    case Unary::kCeil: return UnaryLoop(CeilOp(), x, y, count);
-    case Unary::kReciprocal: return UnaryLoop(ReciprocalOp(), x, y, count);
-    case Unary::kCount: break;
+    case Unary::kNeg:
+      return UnaryLoop(NegOp(), x, y, count);
+    case Unary::kAbs:
+      return UnaryLoop(AbsOp(), x, y, count);
+    case Unary::kSqrt:
+      return UnaryLoop(SqrtOp(), x, y, count);
+    case Unary::kExp:
+      return UnaryLoop(ExpOp(), x, y, count);
+    case Unary::kErf:
+      return UnaryLoop(ErfOp(), x, y, count);
+    case Unary::kTanh:
+      return UnaryLoop(TanhOp(), x, y, count);
+    case Unary::kSigmoid:
+      return UnaryLoop(SigmoidOp(), x, y, count);
+    case Unary::kRelu:
+      return UnaryLoop(ReluOp(), x, y, count);
+    case Unary::kGelu:
+      return UnaryLoop(GeluOp(), x, y, count);
+    case Unary::kSign:
+      return UnaryLoop(SignOp(), x, y, count);
+    case Unary::kRound:
+      return UnaryLoop(RoundOp(), x, y, count);
+    case Unary::kFloor:
+      return UnaryLoop(FloorOp(), x, y, count);
+    case Unary::kCeil:
+      return UnaryLoop(CeilOp(), x, y, count);
+    case Unary::kReciprocal:
+      return UnaryLoop(ReciprocalOp(), x, y, count);
+    case Unary::kCount:
+      break;
   }
 }
 
-void RunBinary(Binary f, Spread spread, const float* a, const float* b, float* y, size_t count) noexcept {
+void RunBinary(Binary f, Spread spread, const float* a, const float* b,
+               float* y, size_t count) noexcept {
   switch (f) {
-    case Binary::kAdd: return BinarySpread(AddOp(), spread, a, b, y, count);
-    case Binary::kSub: return BinarySpread(SubOp(), spread, a, b, y, count);
-    case Binary::kMul: return BinarySpread(MulOp(), spread, a, b, y, count);
-    case Binary::kDiv: return BinarySpread(DivOp(), spread, a, b, y, count);
-    case Binary::kMin: return BinarySpread(MinOp(), spread, a, b, y, count);
-    case Binary::kMax: return BinarySpread(MaxOp(), spread, a, b, y, count);
-    case Binary::kCount: break;
+    case Binary::kAdd:
+      return BinarySpread(AddOp(), spread, a, b, y, count);
+    case Binary::kSub:
+      return BinarySpread(SubOp(), spread, a, b, y, count);
+    case Binary::kMul:
+      return BinarySpread(MulOp(), spread, a, b, y, count);
+    case Binary::kDiv:
+      return BinarySpread(DivOp(), spread, a, b, y, count);
+    case Binary::kMin:
+      return BinarySpread(MinOp(), spread, a, b, y, count);
+    case Binary::kMax:
+      return BinarySpread(MaxOp(), spread, a, b, y, count);
+    case Binary::kCount:
+      break;
   }
 }
 
-void Clip(const float* x, float lo, float hi, float* y, size_t count) noexcept { UnaryLoop(ClipOp{lo, hi}, x, y, count); }
+void Clip(const float* x, float lo, float hi, float* y, size_t count) noexcept {
+  UnaryLoop(ClipOp{lo, hi}, x, y, count);
+}
 
 }  // namespace
 
 const ElementwiseKernel* ElementwiseHwyKernel() {
-  static constexpr ElementwiseKernel kKernel = {"elementwise/hwy", &RunUnary, &RunBinary, &Clip, false};
+  static constexpr ElementwiseKernel kKernel = {"elementwise/hwy", &RunUnary,
+                                                &RunBinary, &Clip, false};
   return &kKernel;
 }
 

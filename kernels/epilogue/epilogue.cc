@@ -1,4 +1,5 @@
-// Walks epilogue_kernels.inc: which epilogues may run on a CPU, and the one of a kind to use.
+// Walks epilogue_kernels.inc: which epilogues may run on a CPU, and the one of
+// a kind to use.
 #include "kernels/epilogue/epilogue.h"
 
 #include "kernels/base/kernel_list.h"
@@ -15,9 +16,12 @@ constexpr KernelFile<EpilogueKernel> kFiles[] = {
 
 }  // namespace
 
-std::vector<const EpilogueKernel*> EpilogueKernels(const CpuFeatures& cpu) { return RunnableKernels<EpilogueKernel>(kFiles, cpu); }
+std::vector<const EpilogueKernel*> EpilogueKernels(const CpuFeatures& cpu) {
+  return RunnableKernels<EpilogueKernel>(kFiles, cpu);
+}
 
-const EpilogueKernel* SelectEpilogue(EpilogueKind kind, const CpuFeatures& cpu) {
+const EpilogueKernel* SelectEpilogue(EpilogueKind kind,
+                                     const CpuFeatures& cpu) {
   const EpilogueKernel* last = nullptr;
   for (const EpilogueKernel* kernel : EpilogueKernels(cpu)) {
     if (kernel->kind == kind) last = kernel;

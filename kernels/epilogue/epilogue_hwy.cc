@@ -1,5 +1,6 @@
-// Epilogues for every Highway target; y[r][j] as listed in epilogue.h, on a strip of accumulators that lies in L1.
-// Float kinds walk rows; window_sign walks words of 64 channels (16 bound vectors serve all rows); group_norm_sign
+// Epilogues for every Highway target; y[r][j] as listed in epilogue.h, on a
+// strip of accumulators that lies in L1. Float kinds walk rows; window_sign
+// walks words of 64 channels (16 bound vectors serve all rows); group_norm_sign
 // goes over a group's values three times and never stores a float.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/epilogue/epilogue_hwy.cc"
@@ -15,17 +16,20 @@ namespace {
 
 template <class T>
 HWY_INLINE const T* RowAt(const void* base, ptrdiff_t stride, size_t row) {
-  return reinterpret_cast<const T*>(static_cast<const char*>(base) + static_cast<ptrdiff_t>(row) * stride);
+  return reinterpret_cast<const T*>(static_cast<const char*>(base) +
+                                    static_cast<ptrdiff_t>(row) * stride);
 }
 
 template <class T>
 HWY_INLINE T* RowAt(T* base, ptrdiff_t stride, size_t row) {
-  return reinterpret_cast<T*>(reinterpret_cast<char*>(base) + static_cast<ptrdiff_t>(row) * stride);
+  return reinterpret_cast<T*>(reinterpret_cast<char*>(base) +
+                              static_cast<ptrdiff_t>(row) * stride);
 }
 
 void StoreI32(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
   for (size_t r = 0; r < s.rows; ++r) {
-    memcpy(RowAt(args.out_i32, args.out_stride, s.row + r) + s.col, RowAt<int32_t>(s.strip, s.stride, r), s.cols * sizeof(int32_t));
+    memcpy(RowAt(args.out_i32, args.out_stride, s.row + r) + s.col,
+           RowAt<int32_t>(s.strip, s.stride, r), s.cols * sizeof(int32_t));
   }
 }
 
@@ -56,12 +60,19 @@ template <bool kInteger, bool kBias, bool kResidual>
 void FloatRows(const EpilogueArgs& args, const EpilogueStrip& s) {
   const DF d;
   for (size_t r = 0; r < s.rows; ++r) {
-    const FloatOperands in{RowAt<char>(s.strip, s.stride, r), kInteger ? args.scale + s.col : nullptr,
-                           kBias ? args.bias + s.col : nullptr,
-                           kResidual ? RowAt<float>(args.residual, args.residual_stride, s.row + r) + s.col : nullptr};
-    float* HWY_RESTRICT out = RowAt(args.out_f32, args.out_stride, s.row + r) + s.col;
+    const FloatOperands in{
+        RowAt<char>(s.strip, s.stride, r),
+        kInteger ? args.scale + s.col : nullptr,
+        kBias ? args.bias + s.col : nullptr,
+        kResidual
+            ? RowAt<float>(args.residual, args.residual_stride, s.row + r) +
+                  s.col
+            : nullptr};
+    float* HWY_RESTRICT out =
+        RowAt(args.out_f32, args.out_stride, s.row + r) + s.col;
     size_t j = 0;
-    for (; j + kLanes <= s.cols; j += kLanes) hn::StoreU(FloatVector<kInteger, kBias, kResidual>(in, j), d, out + j);
+    for (; j + kLanes <= s.cols; j += kLanes)
+      hn::StoreU(FloatVector<kInteger, kBias, kResidual>(in, j), d, out + j);
     if (j == s.cols) continue;
     HWY_ALIGN float block[5][kBlock];
     const size_t rest = s.cols - j;
@@ -69,7 +80,9 @@ void FloatRows(const EpilogueArgs& args, const EpilogueStrip& s) {
     if constexpr (kInteger) PadBlock(in.scale + j, rest, 0.0f, block[1]);
     if constexpr (kBias) PadBlock(in.bias + j, rest, 0.0f, block[2]);
     if constexpr (kResidual) PadBlock(in.residual + j, rest, 0.0f, block[3]);
-    hn::Store(FloatVector<kInteger, kBias, kResidual>({block[0], block[1], block[2], block[3]}, 0), d, block[4]);
+    hn::Store(FloatVector<kInteger, kBias, kResidual>(
+                  {block[0], block[1], block[2], block[3]}, 0),
+              d, block[4]);
     memcpy(out + j, block[4], rest * sizeof(float));
   }
 }
@@ -77,13 +90,19 @@ void FloatRows(const EpilogueArgs& args, const EpilogueStrip& s) {
 template <bool kInteger>
 void FloatKind(const EpilogueArgs& args, const EpilogueStrip& s) {
   if (args.residual == nullptr) {
-    return args.bias == nullptr ? FloatRows<kInteger, false, false>(args, s) : FloatRows<kInteger, true, false>(args, s);
+    return args.bias == nullptr ? FloatRows<kInteger, false, false>(args, s)
+                                : FloatRows<kInteger, true, false>(args, s);
   }
-  return args.bias == nullptr ? FloatRows<kInteger, false, true>(args, s) : FloatRows<kInteger, true, true>(args, s);
+  return args.bias == nullptr ? FloatRows<kInteger, false, true>(args, s)
+                              : FloatRows<kInteger, true, true>(args, s);
 }
 
-void ScaleF32(const EpilogueArgs& args, const EpilogueStrip& s) noexcept { FloatKind<true>(args, s); }
-void FloatF32(const EpilogueArgs& args, const EpilogueStrip& s) noexcept { FloatKind<false>(args, s); }
+void ScaleF32(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
+  FloatKind<true>(args, s);
+}
+void FloatF32(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
+  FloatKind<false>(args, s);
+}
 
 struct Windows {
   const int32_t* pos_lo;
@@ -92,11 +111,13 @@ struct Windows {
   const int32_t* neg_hi;
 };
 
-// Lanes in [lo, hi], none if lo > hi: max(acc, lo) >= acc >= min(acc, hi), all equal only inside. One comparison instead of
-// two: mask instructions are the bottleneck with AVX-512.
+// Lanes in [lo, hi], none if lo > hi: max(acc, lo) >= acc >= min(acc, hi), all
+// equal only inside. One comparison instead of two: mask instructions are the
+// bottleneck with AVX-512.
 HWY_INLINE MF Inside(VI acc, const int32_t* lo, const int32_t* hi) {
   const DI d;
-  return hn::RebindMask(DF(), hn::Eq(hn::Max(acc, hn::LoadU(d, lo)), hn::Min(acc, hn::LoadU(d, hi))));
+  return hn::RebindMask(DF(), hn::Eq(hn::Max(acc, hn::LoadU(d, lo)),
+                                     hn::Min(acc, hn::LoadU(d, hi))));
 }
 
 HWY_INLINE CodeBits WindowBlock(const int32_t* acc, const Windows& w) {
@@ -127,11 +148,13 @@ CodeBits WindowTail(const int32_t* acc, const Windows& w, size_t count) {
   return WindowBlock(block[0], {block[1], block[2], block[3], block[4]});
 }
 
-HWY_INLINE CodeBits WindowWord(const int32_t* acc, const Windows& w, size_t width) {
+HWY_INLINE CodeBits WindowWord(const int32_t* acc, const Windows& w,
+                               size_t width) {
   CodeBits word{0, 0};
   if (HWY_LIKELY(width == 64)) {
     for (size_t i = 0; i < 64; i += kBlock) {
-      const CodeBits bits = WindowBlock(acc + i, {w.pos_lo + i, w.pos_hi + i, w.neg_lo + i, w.neg_hi + i});
+      const CodeBits bits = WindowBlock(
+          acc + i, {w.pos_lo + i, w.pos_hi + i, w.neg_lo + i, w.neg_hi + i});
       word.sign |= bits.sign << i;
       word.valid |= bits.valid << i;
     }
@@ -139,7 +162,9 @@ HWY_INLINE CodeBits WindowWord(const int32_t* acc, const Windows& w, size_t widt
   }
   for (size_t i = 0; i < width; i += kBlock) {
     const Windows at{w.pos_lo + i, w.pos_hi + i, w.neg_lo + i, w.neg_hi + i};
-    const CodeBits bits = width - i >= kBlock ? WindowBlock(acc + i, at) : WindowTail(acc + i, at, width - i);
+    const CodeBits bits = width - i >= kBlock
+                              ? WindowBlock(acc + i, at)
+                              : WindowTail(acc + i, at, width - i);
     word.sign |= bits.sign << i;
     word.valid |= bits.valid << i;
   }
@@ -147,7 +172,8 @@ HWY_INLINE CodeBits WindowWord(const int32_t* acc, const Windows& w, size_t widt
   return {word.sign & real, word.valid & real};
 }
 
-HWY_INLINE void StoreWord(const CodePlanes& p, size_t row, size_t word, const CodeBits& bits) {
+HWY_INLINE void StoreWord(const CodePlanes& p, size_t row, size_t word,
+                          const CodeBits& bits) {
   p.sign[row * p.row_words + word] = bits.sign;
   p.valid[row * p.row_words + word] = bits.valid;
   p.valid_count[row] += static_cast<int32_t>(hwy::PopCount(bits.valid));
@@ -157,11 +183,15 @@ void WindowSign(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
   const CodePlanes& p = args.codes;
   for (size_t j = 0; j < s.cols;) {
     const size_t n = s.col + j;
-    const size_t width = HWY_MIN(HWY_MIN(size_t{64}, p.group - n % p.group), s.cols - j);
+    const size_t width =
+        HWY_MIN(HWY_MIN(size_t{64}, p.group - n % p.group), s.cols - j);
     const size_t word = n / p.group * GroupWords(p.group) + n % p.group / 64;
-    const Windows windows{args.pos_lo + n, args.pos_hi + n, args.neg_lo + n, args.neg_hi + n};
+    const Windows windows{args.pos_lo + n, args.pos_hi + n, args.neg_lo + n,
+                          args.neg_hi + n};
     for (size_t r = 0; r < s.rows; ++r) {
-      StoreWord(p, s.row + r, word, WindowWord(RowAt<int32_t>(s.strip, s.stride, r) + j, windows, width));
+      StoreWord(
+          p, s.row + r, word,
+          WindowWord(RowAt<int32_t>(s.strip, s.stride, r) + j, windows, width));
     }
     j += width;
   }
@@ -178,7 +208,8 @@ struct ScaledRow {
     const DF d;
     for (size_t v = 0; v < kVecs; ++v) {
       const size_t j = column + v * kLanes;
-      y[v] = hn::Mul(hn::ConvertTo(d, hn::LoadU(DI(), acc + j)), hn::LoadU(d, scale + j));
+      y[v] = hn::Mul(hn::ConvertTo(d, hn::LoadU(DI(), acc + j)),
+                     hn::LoadU(d, scale + j));
       if constexpr (kBias) y[v] = hn::Add(y[v], hn::LoadU(d, bias + j));
     }
   }
@@ -192,33 +223,71 @@ struct ScaledRow {
   }
 };
 
-// kGroup: columns per group, 0 = as the planes say. A constant lets the compiler keep a group's values in registers.
+// Codes of one group of one row.
+template <class Loader>
+HWY_INLINE void StoreGroup(const EpilogueArgs& args, size_t row, size_t group,
+                           size_t columns, const Loader& loader,
+                           const RowMoments& moments, const SignQuantiser& q) {
+  const NormedRow<Loader> normed{loader, args.gamma, args.beta, moments};
+  const size_t words = GroupWords(columns);
+  for (size_t w = 0; w < words; ++w) {
+    const size_t width = HWY_MIN(size_t{64}, columns - w * 64);
+    StoreWord(args.codes, row, group * words + w,
+              WordCodes(normed, w * 64, width, q));
+  }
+}
+
+constexpr size_t kRowBlock = 32;
+
+// One group of at most kRowBlock rows: all moments first, since their chains of
+// dependent operations overlap only with each other. kGroup: columns per group,
+// 0 = as the planes say; a constant lets the compiler unroll.
+template <bool kBias, size_t kGroup>
+void GroupNormBlock(const EpilogueArgs& args, const EpilogueStrip& s,
+                    size_t first, const SignQuantiser& q) {
+  const size_t columns = kGroup != 0 ? kGroup : args.codes.group;
+  const size_t n = s.col + first;
+  const auto row = [&](size_t r) -> ScaledRow<kBias> {
+    return {RowAt<int32_t>(s.strip, s.stride, r) + first, args.scale + n,
+            kBias ? args.bias + n : nullptr};
+  };
+  RowMoments moments[kRowBlock];
+  size_t r = 0;
+  for (; r + kMomentRows <= s.rows; r += kMomentRows) {
+    const ScaledRow<kBias> rows[] = {row(r), row(r + 1), row(r + 2),
+                                     row(r + 3)};
+    Moments4(rows, columns, args.epsilon, moments + r);
+  }
+  for (; r < s.rows; ++r) moments[r] = Moments(row(r), columns, args.epsilon);
+  for (r = 0; r < s.rows; ++r)
+    StoreGroup(args, s.row + r, n / columns, columns, row(r), moments[r], q);
+}
+
 template <bool kBias, size_t kGroup>
 void GroupNormRows(const EpilogueArgs& args, const EpilogueStrip& s) {
-  const CodePlanes& p = args.codes;
-  const size_t columns = kGroup != 0 ? kGroup : p.group;
-  const size_t words = GroupWords(columns);
+  const size_t columns = kGroup != 0 ? kGroup : args.codes.group;
   for (size_t j = 0; j < s.cols; j += columns) {
-    const size_t n = s.col + j, group = n / columns;
-    const SignQuantiser q = MakeSignQuantiser(args.a, args.z, group);
-    for (size_t r = 0; r < s.rows; ++r) {
-      const ScaledRow<kBias> row{RowAt<int32_t>(s.strip, s.stride, r) + j, args.scale + n, kBias ? args.bias + n : nullptr};
-      const NormedRow<ScaledRow<kBias>> normed{row, args.gamma, args.beta, Moments(row, columns, args.epsilon)};
-      for (size_t w = 0; w < words; ++w) {
-        const size_t width = HWY_MIN(size_t{64}, columns - w * 64);
-        StoreWord(p, s.row + r, group * words + w, WordCodes(normed, w * 64, width, q));
-      }
+    const SignQuantiser q =
+        MakeSignQuantiser(args.a, args.z, (s.col + j) / columns);
+    for (size_t r = 0; r < s.rows; r += kRowBlock) {
+      const size_t rows = HWY_MIN(kRowBlock, s.rows - r);
+      GroupNormBlock<kBias, kGroup>(args,
+                                    {RowAt<char>(s.strip, s.stride, r),
+                                     s.stride, s.row + r, rows, s.col, s.cols},
+                                    j, q);
     }
   }
 }
 
 template <bool kBias>
 void GroupNormKind(const EpilogueArgs& args, const EpilogueStrip& s) {
-  args.codes.group == 64 ? GroupNormRows<kBias, 64>(args, s) : GroupNormRows<kBias, 0>(args, s);
+  args.codes.group == 64 ? GroupNormRows<kBias, 64>(args, s)
+                         : GroupNormRows<kBias, 0>(args, s);
 }
 
 void GroupNormSign(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
-  args.bias == nullptr ? GroupNormKind<false>(args, s) : GroupNormKind<true>(args, s);
+  args.bias == nullptr ? GroupNormKind<false>(args, s)
+                       : GroupNormKind<true>(args, s);
 }
 
 }  // namespace
@@ -229,7 +298,8 @@ const EpilogueKernel* EpilogueHwyKernels() {
       {"scale_f32/hwy", EpilogueKind::kScaleF32, &ScaleF32, false},
       {"float_f32/hwy", EpilogueKind::kFloatF32, &FloatF32, false},
       {"window_sign/hwy", EpilogueKind::kWindowSign, &WindowSign, false},
-      {"group_norm_sign/hwy", EpilogueKind::kGroupNormSign, &GroupNormSign, false},
+      {"group_norm_sign/hwy", EpilogueKind::kGroupNormSign, &GroupNormSign,
+       false},
   };
   return kKernels;
 }
@@ -242,7 +312,9 @@ namespace bittern::kernels {
 
 HWY_EXPORT(EpilogueHwyKernels);
 
-std::span<const EpilogueKernel> EpilogueHwy(const CpuFeatures& cpu) { return {BITTERN_HWY_TABLE(EpilogueHwyKernels, cpu)(), 5}; }
+std::span<const EpilogueKernel> EpilogueHwy(const CpuFeatures& cpu) {
+  return {BITTERN_HWY_TABLE(EpilogueHwyKernels, cpu)(), 5};
+}
 
 }  // namespace bittern::kernels
 #endif  // HWY_ONCE

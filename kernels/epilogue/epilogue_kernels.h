@@ -1,4 +1,5 @@
-// Declares the functions of epilogue_kernels.inc, one per kernel file; private to this folder and its tests.
+// Declares the functions of epilogue_kernels.inc, one per kernel file; private
+// to this folder and its tests.
 #pragma once
 
 #include <span>
@@ -8,7 +9,8 @@
 
 namespace bittern::kernels {
 
-#define BITTERN_EPILOGUE_KERNEL(needs, Name) std::span<const EpilogueKernel> Name(const CpuFeatures& cpu);
+#define BITTERN_EPILOGUE_KERNEL(needs, Name) \
+  std::span<const EpilogueKernel> Name(const CpuFeatures& cpu);
 #include "kernels/epilogue/epilogue_kernels.inc"
 #undef BITTERN_EPILOGUE_KERNEL
 

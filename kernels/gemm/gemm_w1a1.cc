@@ -25,12 +25,11 @@ using D = hn::ScalableTag<uint32_t>;
 using V = hn::Vec<D>;
 
 constexpr size_t kLanes = hn::MaxLanes(D());
-constexpr size_t kVectors =
-    4;  // per row: the broadcast of one activation word serves four vectors
-constexpr size_t kStep = kVectors * kLanes;
+// One broadcast activation word serves four vectors of channels; two rows of
+// accumulators are what 16 registers hold beside them.
+constexpr size_t kStep = 4 * kLanes;
 constexpr size_t kNr = kStep < 16 ? 16 : kStep;
-constexpr size_t kMr = 2;  // 8 accumulators + 4 weights + 2 activations +
-                           // temporaries in 16 registers, spilled twice
+constexpr size_t kMr = 2;
 constexpr size_t kChunk = 31;
 
 // Popcounts of the four bytes of each lane; a target with one lane counts the

@@ -1,8 +1,8 @@
 // Walks norm_kernels.inc: which kernels may run on a CPU, and the one to use.
 #include "kernels/norm/norm.h"
 
-#include "kernels/norm/norm_kernels.h"
 #include "kernels/base/kernel_list.h"
+#include "kernels/norm/norm_kernels.h"
 
 namespace bittern::kernels {
 namespace {
@@ -15,8 +15,12 @@ constexpr KernelFile<NormKernel> kFiles[] = {
 
 }  // namespace
 
-std::vector<const NormKernel*> NormKernels(const CpuFeatures& cpu) { return RunnableKernels<NormKernel>(kFiles, cpu); }
+std::vector<const NormKernel*> NormKernels(const CpuFeatures& cpu) {
+  return RunnableKernels<NormKernel>(kFiles, cpu);
+}
 
-const NormKernel* SelectNorm(const CpuFeatures& cpu) { return NormKernels(cpu).back(); }
+const NormKernel* SelectNorm(const CpuFeatures& cpu) {
+  return NormKernels(cpu).back();
+}
 
 }  // namespace bittern::kernels

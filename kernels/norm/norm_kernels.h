@@ -1,4 +1,5 @@
-// Declares the functions of norm_kernels.inc, one per kernel file; private to this folder and its tests.
+// Declares the functions of norm_kernels.inc, one per kernel file; private to
+// this folder and its tests.
 #pragma once
 
 #include <span>
@@ -8,7 +9,8 @@
 
 namespace bittern::kernels {
 
-#define BITTERN_NORM_KERNEL(needs, Name) std::span<const NormKernel> Name(const CpuFeatures& cpu);
+#define BITTERN_NORM_KERNEL(needs, Name) \
+  std::span<const NormKernel> Name(const CpuFeatures& cpu);
 #include "kernels/norm/norm_kernels.inc"
 #undef BITTERN_NORM_KERNEL
 

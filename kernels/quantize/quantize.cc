@@ -1,8 +1,9 @@
-// Walks quantize_kernels.inc: which kernels may run on a CPU, and the one to use.
+// Walks quantize_kernels.inc: which kernels may run on a CPU, and the one to
+// use.
 #include "kernels/quantize/quantize.h"
 
-#include "kernels/quantize/quantize_kernels.h"
 #include "kernels/base/kernel_list.h"
+#include "kernels/quantize/quantize_kernels.h"
 
 namespace bittern::kernels {
 namespace {
@@ -15,8 +16,12 @@ constexpr KernelFile<QuantizeKernel> kFiles[] = {
 
 }  // namespace
 
-std::vector<const QuantizeKernel*> QuantizeKernels(const CpuFeatures& cpu) { return RunnableKernels<QuantizeKernel>(kFiles, cpu); }
+std::vector<const QuantizeKernel*> QuantizeKernels(const CpuFeatures& cpu) {
+  return RunnableKernels<QuantizeKernel>(kFiles, cpu);
+}
 
-const QuantizeKernel* SelectQuantize(const CpuFeatures& cpu) { return QuantizeKernels(cpu).back(); }
+const QuantizeKernel* SelectQuantize(const CpuFeatures& cpu) {
+  return QuantizeKernels(cpu).back();
+}
 
 }  // namespace bittern::kernels

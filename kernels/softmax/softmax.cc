@@ -1,8 +1,9 @@
-// Walks softmax_kernels.inc: which kernels may run on a CPU, and the one to use.
+// Walks softmax_kernels.inc: which kernels may run on a CPU, and the one to
+// use.
 #include "kernels/softmax/softmax.h"
 
-#include "kernels/softmax/softmax_kernels.h"
 #include "kernels/base/kernel_list.h"
+#include "kernels/softmax/softmax_kernels.h"
 
 namespace bittern::kernels {
 namespace {
@@ -15,8 +16,12 @@ constexpr KernelFile<SoftmaxKernel> kFiles[] = {
 
 }  // namespace
 
-std::vector<const SoftmaxKernel*> SoftmaxKernels(const CpuFeatures& cpu) { return RunnableKernels<SoftmaxKernel>(kFiles, cpu); }
+std::vector<const SoftmaxKernel*> SoftmaxKernels(const CpuFeatures& cpu) {
+  return RunnableKernels<SoftmaxKernel>(kFiles, cpu);
+}
 
-const SoftmaxKernel* SelectSoftmax(const CpuFeatures& cpu) { return SoftmaxKernels(cpu).back(); }
+const SoftmaxKernel* SelectSoftmax(const CpuFeatures& cpu) {
+  return SoftmaxKernels(cpu).back();
+}
 
 }  // namespace bittern::kernels

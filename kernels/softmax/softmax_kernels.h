@@ -1,4 +1,5 @@
-// Declares the functions of softmax_kernels.inc, one per kernel file; private to this folder and its tests.
+// Declares the functions of softmax_kernels.inc, one per kernel file; private
+// to this folder and its tests.
 #pragma once
 
 #include <span>
@@ -8,7 +9,8 @@
 
 namespace bittern::kernels {
 
-#define BITTERN_SOFTMAX_KERNEL(needs, Name) std::span<const SoftmaxKernel> Name(const CpuFeatures& cpu);
+#define BITTERN_SOFTMAX_KERNEL(needs, Name) \
+  std::span<const SoftmaxKernel> Name(const CpuFeatures& cpu);
 #include "kernels/softmax/softmax_kernels.inc"
 #undef BITTERN_SOFTMAX_KERNEL
 

@@ -1,4 +1,5 @@
-// Plain loops: the definition that the other kernels of this family are tested against. A NaN anywhere makes its row NaN.
+// Plain loops: the definition that the other kernels of this family are tested
+// against. A NaN anywhere makes its row NaN.
 #include <limits>
 
 #include "kernels/base/math_reference.h"
@@ -25,6 +26,8 @@ constexpr SoftmaxKernel kKernels[] = {{"softmax/reference", &Softmax, true}};
 
 }  // namespace
 
-std::span<const SoftmaxKernel> SoftmaxReference(const CpuFeatures&) { return kKernels; }
+std::span<const SoftmaxKernel> SoftmaxReference(const CpuFeatures&) {
+  return kKernels;
+}
 
 }  // namespace bittern::kernels

@@ -63,6 +63,10 @@ def calibrated(cfg: Config, seed: int = 1) -> BiVit:
     torch.manual_seed(seed)
     model = BiVit(cfg).eval()
     _randomise_norms(model, torch.Generator().manual_seed(seed))
+    for module in model.modules():
+        if isinstance(module, quantizers.BinaryLinear):
+            # The random generator yields a few exact zeros; a trained weight is all but never 0, and one would make its layer ternary.
+            module.weight[module.weight == 0] = 1e-6
     quantizers.set_spelled_out(model, False)
     hooks = []
     for b, block in enumerate(model.blocks):

@@ -39,15 +39,21 @@ def torchscript_export(model: BiVit, path: Path, dynamic_batch: bool = False) ->
     axes = {"image": {0: "batch"}, "logits": {0: "batch"}} if dynamic_batch else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(model, (image,), str(path), dynamo=False, opset_version=17, input_names=["image"], output_names=["logits"], dynamic_axes=axes)
+        torch.onnx.export(
+            model, (image,), str(path), dynamo=False, opset_version=17, input_names=["image"], output_names=["logits"],
+            dynamic_axes=axes,
+        )
 
 
 def dynamo_export(model: BiVit, path: Path) -> None:
     cfg = model.cfg
     image = torch.zeros(1, cfg.channels, cfg.image, cfg.image)
-    program = torch.onnx.export(model, (image,), dynamo=True, opset_version=18, input_names=["image"], output_names=["logits"], verbose=False)
+    program = torch.onnx.export(
+        model, (image,), dynamo=True, opset_version=18, input_names=["image"], output_names=["logits"], verbose=False
+    )
     proto = program.model_proto
-    for item in (proto, proto.graph, *proto.graph.node, *proto.graph.value_info, *proto.graph.input, *proto.graph.output, *proto.graph.initializer):
+    graph = proto.graph
+    for item in (proto, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
         item.ClearField("metadata_props")  # stack traces and paths of this machine
     for node in proto.graph.node:
         node.ClearField("doc_string")
@@ -73,7 +79,7 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="the float network without quantisers")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # two spin at barriers when the machine is shared
     cfg = CONFIGS[args.size].one_head() if args.one_head else CONFIGS[args.size]
     name = args.size + ("_one_head" if args.one_head else "")
 

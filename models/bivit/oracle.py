@@ -1,10 +1,12 @@
 """numpy oracle of the collapsed graph, in the exact float arithmetic of kernels/README.md.
 
 For every layer it records the XXH3-64 hash of the int8 codes and int32 accumulators (row-major), and of the fp32 residual
-stream and logits. The runtime must match them bit for bit; `export.py` writes the records. Layout of what is hashed, N tokens, D channels, H heads, d = D / H:
-  qkv.codes [N, D]; qkv.acc [N, 3D]; q.codes, k.codes, v.codes [N, D] (three-valued signs, before the zero point);
+stream and logits. The runtime must match them bit for bit; `export.py` writes the records. What is hashed, with N tokens,
+D channels, H heads, d = D / H, r the MLP ratio:
+  embedding [N, D] fp32; qkv.codes [N, D]; qkv.acc [N, 3D]; q.codes, k.codes, v.codes [N, D] (signs before the zero point);
   scores.acc [H, N, N] = sum (cq - Zq)(ck - Zk); probs.codes [H, N, N]; value.acc [H, N, d] = sum (cp - Zp)(cv - Zv);
-  proj.codes [N, D]; proj.acc [N, D]; fc1.codes [N, D]; fc1.acc [N, rD]; fc2.codes [N, rD]; fc2.acc [N, D]; stream [N, D] fp32.
+  proj.codes [N, D]; proj.acc [N, D]; fc1.codes [N, D]; fc1.acc [N, rD]; fc2.codes [N, rD]; fc2.acc [N, D];
+  stream [N, D] fp32, after the block; logits [classes] fp32.
 """
 
 import numpy as np

@@ -180,7 +180,8 @@ def main() -> None:
     else:
         student.load_state_dict(teacher.state_dict(), strict=False)
         calibrate(student.eval(), train[0][:256])
-    fit(student, train, held_out, args.epochs, args.lr, 1, make_student_loss(teacher), seed=args.seed, checkpoint=args.out / "digits.pt", log=log)
+    loss = make_student_loss(teacher)
+    fit(student, train, held_out, args.epochs, args.lr, 1, loss, seed=args.seed, checkpoint=args.out / "digits.pt", log=log)
     for exact in (False, True):
         set_exact_zeros(student, exact)
         log(f"student, {'collapsed' if exact else 'raw'} arithmetic: {accuracy(student, *held_out):.2f} %")

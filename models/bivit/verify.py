@@ -59,7 +59,7 @@ def main() -> None:
             collapsed = collapse(model)
             logits["oracle"] = np.stack([oracle.run(collapsed, image, oracle.Tape()) for image in images[: args.oracle]])
     answers = {name: values.argmax(1) for name, values in logits.items()}
-    result = {"images": len(labels), "accuracy": {}, "agreement": {}}
+    result = {"images": len(labels), "oracle_images": args.oracle, "accuracy": {}, "agreement": {}}
     for name, answer in answers.items():
         result["accuracy"][name] = round(100 * float((answer == labels[: len(answer)]).mean()), 2)
         for other, theirs in answers.items():

@@ -1,4 +1,5 @@
-// bittern bench: latency, memory and work of a packed model, per run and per op.
+// bittern bench: latency, memory and work of a packed model, per run and per
+// op.
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -42,7 +43,8 @@ double PeakRssMb() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-// Fills float inputs with a fixed pseudo-random pattern in [-1, 1): the time of a run does not depend on the values, but denormals would.
+// Fills float inputs with a fixed pseudo-random pattern in [-1, 1): the time of
+// a run does not depend on the values, but denormals would.
 Result<void> FillInputs(Session& session) {
   uint32_t state = 1;
   for (size_t i = 0; i < session.model().def().inputs.size(); ++i) {
@@ -63,12 +65,20 @@ Result<Measurement> Measure(Session& session, const Options& options) {
   for (int i = 0; i < kWarmup; ++i) BITTERN_TRY(session.Run());
   Measurement m;
   const Clock::time_point start = Clock::now();
-  const auto elapsed = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
-  const auto more = [&] { return options.runs != 0 ? m.ms.size() < options.runs : elapsed() < options.min_time && m.ms.size() < kMaxRuns; };
+  const auto elapsed = [&] {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  const auto more = [&] {
+    return options.runs != 0
+               ? m.ms.size() < options.runs
+               : elapsed() < options.min_time && m.ms.size() < kMaxRuns;
+  };
   do {
     const Clock::time_point begin = Clock::now();
     BITTERN_TRY(session.Run());
-    m.ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+    m.ms.push_back(
+        std::chrono::duration<double, std::milli>(Clock::now() - begin)
+            .count());
   } while (more());
   std::sort(m.ms.begin(), m.ms.end());
   m.min = m.ms.front();
@@ -85,26 +95,35 @@ struct Row {
 
 std::vector<Row> Rows(const std::vector<ProfileEntry>& profile) {
   double total = 0;
-  for (const ProfileEntry& entry : profile) total += static_cast<double>(entry.total_ns);
+  for (const ProfileEntry& entry : profile)
+    total += static_cast<double>(entry.total_ns);
   std::vector<Row> rows;
   for (const ProfileEntry& entry : profile) {
     const double ns = static_cast<double>(entry.total_ns);
     const auto calls = static_cast<double>(std::max<int64_t>(entry.calls, 1));
-    rows.push_back({entry.def->name, entry.def->op, entry.kernel, ns / calls / 1000, total > 0 ? ns / total : 0, entry.cost.macs,
-                    entry.cost.weight_bits, entry.cost.activation_bits});
+    rows.push_back({entry.def->name, entry.def->op, entry.kernel,
+                    ns / calls / 1000, total > 0 ? ns / total : 0,
+                    entry.cost.macs, entry.cost.weight_bits,
+                    entry.cost.activation_bits});
   }
   return rows;
 }
 
 void PrintProfile(const std::vector<Row>& rows) {
-  fmt::print("{:>10} {:>6} {:>8}  {:<18} {:<44} {}\n", "us", "%", "GMAC/s", "op", "name", "kernel");
+  fmt::print("{:>10} {:>6} {:>8}  {:<18} {:<44} {}\n", "us", "%", "GMAC/s",
+             "op", "name", "kernel");
   for (const Row& row : rows) {
-    const std::string rate = row.macs > 0 && row.us > 0 ? fmt::format("{:.1f}", row.macs / row.us / 1000) : "";
-    fmt::print("{:>10.2f} {:>6.2f} {:>8}  {:<18} {:<44} {}\n", row.us, 100 * row.share, rate, row.op, row.name, row.kernel);
+    const std::string rate =
+        row.macs > 0 && row.us > 0
+            ? fmt::format("{:.1f}", row.macs / row.us / 1000)
+            : "";
+    fmt::print("{:>10.2f} {:>6.2f} {:>8}  {:<18} {:<44} {}\n", row.us,
+               100 * row.share, rate, row.op, row.name, row.kernel);
   }
 }
 
-// Multiply-accumulates by operand widths: bit operations of a low-bit product are macs * weight bits * activation bits.
+// Multiply-accumulates by operand widths: bit operations of a low-bit product
+// are macs * weight bits * activation bits.
 struct Work {
   double macs_float = 0, macs_low_bit = 0, bit_ops = 0;
 };
@@ -123,22 +142,33 @@ Work CountWork(const std::vector<ProfileEntry>& profile) {
   return work;
 }
 
-nlohmann::json ToJson(const Options& options, const Measurement& m, const Work& work, const std::vector<Row>& rows, const Session& session) {
-  nlohmann::json json = {{"model", options.model},
-                         {"threads", options.run.threads},
-                         {"target", options.run.target.empty() ? std::string(kernels::BestTarget(kernels::DetectCpu())) : options.run.target},
-                         {"runs", m.ms.size()},
-                         {"median_ms", m.median},
-                         {"min_ms", m.min},
-                         {"max_ms", m.ms.back()},
-                         {"peak_rss_mb", m.peak_rss_mb},
-                         {"arena_bytes", session.plan()->arena_bytes},
-                         {"macs_float", work.macs_float},
-                         {"macs_low_bit", work.macs_low_bit},
-                         {"bit_ops", work.bit_ops}};
+nlohmann::json ToJson(const Options& options, const Measurement& m,
+                      const Work& work, const std::vector<Row>& rows,
+                      const Session& session) {
+  nlohmann::json json = {
+      {"model", options.model},
+      {"threads", options.run.threads},
+      {"target", options.run.target.empty()
+                     ? std::string(kernels::BestTarget(kernels::DetectCpu()))
+                     : options.run.target},
+      {"runs", m.ms.size()},
+      {"median_ms", m.median},
+      {"min_ms", m.min},
+      {"max_ms", m.ms.back()},
+      {"peak_rss_mb", m.peak_rss_mb},
+      {"arena_bytes", session.plan()->arena_bytes},
+      {"macs_float", work.macs_float},
+      {"macs_low_bit", work.macs_low_bit},
+      {"bit_ops", work.bit_ops}};
   for (const Row& row : rows) {
-    json["ops"].push_back({{"name", row.name}, {"op", row.op}, {"kernel", row.kernel}, {"us", row.us}, {"share", row.share},
-                           {"macs", row.macs}, {"weight_bits", row.weight_bits}, {"activation_bits", row.activation_bits}});
+    json["ops"].push_back({{"name", row.name},
+                           {"op", row.op},
+                           {"kernel", row.kernel},
+                           {"us", row.us},
+                           {"share", row.share},
+                           {"macs", row.macs},
+                           {"weight_bits", row.weight_bits},
+                           {"activation_bits", row.activation_bits}});
   }
   return json;
 }
@@ -146,33 +176,52 @@ nlohmann::json ToJson(const Options& options, const Measurement& m, const Work& 
 std::string Escape(const std::string& text) {
   std::string out;
   for (char c : text) {
-    if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '&') out += "&amp;";
-    else if (c == '"') out += "&quot;";
-    else out += c;
+    if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '&')
+      out += "&amp;";
+    else if (c == '"')
+      out += "&quot;";
+    else
+      out += c;
   }
   return out;
 }
 
-std::string ToHtml(const Options& options, const Measurement& m, const Work& work, const std::vector<Row>& rows) {
+std::string ToHtml(const Options& options, const Measurement& m,
+                   const Work& work, const std::vector<Row>& rows) {
   std::string html = fmt::format(
-      "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>bittern bench: {0}</title><style>"
-      "body{{font:15px system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem}}"
-      "table{{border-collapse:collapse;width:100%}}th,td{{padding:.25rem .6rem;text-align:left;border-bottom:1px solid #ddd}}"
-      "td.n,th.n{{text-align:right;font-variant-numeric:tabular-nums}}.bar{{background:#4a7fb5;height:.7em}}</style>"
-      "<h1>{0}</h1><p>median <b>{1:.3f} ms</b>, min {2:.3f} ms over {3} runs, {4} thread(s), peak memory {5:.1f} MB<br>"
+      "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>bittern "
+      "bench: {0}</title><style>"
+      "body{{font:15px system-ui,sans-serif;margin:2rem "
+      "auto;max-width:75rem;padding:0 1rem}}"
+      "table{{border-collapse:collapse;width:100%}}th,td{{padding:.25rem "
+      ".6rem;text-align:left;border-bottom:1px solid #ddd}}"
+      "td.n,th.n{{text-align:right;font-variant-numeric:tabular-nums}}.bar{{"
+      "background:#4a7fb5;height:.7em}}</style>"
+      "<h1>{0}</h1><p>median <b>{1:.3f} ms</b>, min {2:.3f} ms over {3} runs, "
+      "{4} thread(s), peak memory {5:.1f} MB<br>"
       "{6:.1f} M low-bit and {7:.1f} M float multiply-accumulates a run</p>"
-      "<table><tr><th class=n>us</th><th class=n>%</th><th style=\"width:12%\"></th><th class=n>GMAC/s</th><th>op</th><th>name</th><th>kernel</th></tr>",
-      Escape(options.model), m.median, m.min, m.ms.size(), options.run.threads, m.peak_rss_mb, work.macs_low_bit / 1e6, work.macs_float / 1e6);
+      "<table><tr><th class=n>us</th><th class=n>%</th><th "
+      "style=\"width:12%\"></th><th "
+      "class=n>GMAC/s</th><th>op</th><th>name</th><th>kernel</th></tr>",
+      Escape(options.model), m.median, m.min, m.ms.size(), options.run.threads,
+      m.peak_rss_mb, work.macs_low_bit / 1e6, work.macs_float / 1e6);
   double largest = 0;
   for (const Row& row : rows) largest = std::max(largest, row.share);
   for (const Row& row : rows) {
-    const std::string rate = row.macs > 0 && row.us > 0 ? fmt::format("{:.1f}", row.macs / row.us / 1000) : "";
+    const std::string rate =
+        row.macs > 0 && row.us > 0
+            ? fmt::format("{:.1f}", row.macs / row.us / 1000)
+            : "";
     html += fmt::format(
-        "<tr><td class=n>{:.2f}</td><td class=n>{:.2f}</td><td><div class=bar style=\"width:{:.1f}%\"></div></td><td class=n>{}</td>"
+        "<tr><td class=n>{:.2f}</td><td class=n>{:.2f}</td><td><div class=bar "
+        "style=\"width:{:.1f}%\"></div></td><td class=n>{}</td>"
         "<td>{}</td><td>{}</td><td>{}</td></tr>\n",
-        row.us, 100 * row.share, largest > 0 ? 100 * row.share / largest : 0, rate, Escape(row.op), Escape(row.name), Escape(row.kernel));
+        row.us, 100 * row.share, largest > 0 ? 100 * row.share / largest : 0,
+        rate, Escape(row.op), Escape(row.name), Escape(row.kernel));
   }
   return html + "</table></html>\n";
 }
@@ -181,17 +230,26 @@ Outcome Bench(const Options& options) {
   BITTERN_TRY_ASSIGN(const auto model, runtime::ReadModelFile(options.model));
   runtime::SessionOptions session_options;
   session_options.profile = options.profile || !options.html.empty();
-  BITTERN_TRY_ASSIGN(const auto session, OpenSession(model, options.run, session_options));
+  BITTERN_TRY_ASSIGN(const auto session,
+                     OpenSession(model, options.run, session_options));
   BITTERN_TRY(FillInputs(*session));
   BITTERN_TRY_ASSIGN(const Measurement m, Measure(*session, options));
   const Work work = CountWork(session->profile());
-  const std::vector<Row> rows = session_options.profile ? Rows(session->profile()) : std::vector<Row>();
+  const std::vector<Row> rows =
+      session_options.profile ? Rows(session->profile()) : std::vector<Row>();
   if (options.profile) PrintProfile(rows);
-  if (!options.json.empty()) BITTERN_TRY(WriteFile(options.json, ToJson(options, m, work, rows, *session).dump(2) + "\n"));
-  if (!options.html.empty()) BITTERN_TRY(WriteFile(options.html, ToHtml(options, m, work, rows)));
-  fmt::print("low-bit MACs {:.1f} M, float MACs {:.1f} M, bit operations {:.1f} M; arena {:.2f} MB; {} runs\n", work.macs_low_bit / 1e6,
-             work.macs_float / 1e6, work.bit_ops / 1e6, static_cast<double>(session->plan()->arena_bytes) / 1e6, m.ms.size());
-  fmt::print("median_ms={:.4f} min_ms={:.4f} peak_rss_mb={:.2f}\n", m.median, m.min, m.peak_rss_mb);
+  if (!options.json.empty())
+    BITTERN_TRY(WriteFile(
+        options.json, ToJson(options, m, work, rows, *session).dump(2) + "\n"));
+  if (!options.html.empty())
+    BITTERN_TRY(WriteFile(options.html, ToHtml(options, m, work, rows)));
+  fmt::print(
+      "low-bit MACs {:.1f} M, float MACs {:.1f} M, bit operations {:.1f} M; "
+      "arena {:.2f} MB; {} runs\n",
+      work.macs_low_bit / 1e6, work.macs_float / 1e6, work.bit_ops / 1e6,
+      static_cast<double>(session->plan()->arena_bytes) / 1e6, m.ms.size());
+  fmt::print("median_ms={:.4f} min_ms={:.4f} peak_rss_mb={:.2f}\n", m.median,
+             m.min, m.peak_rss_mb);
   return {};
 }
 
@@ -199,15 +257,26 @@ Outcome Bench(const Options& options) {
 
 void AddBench(CLI::App& app, Outcome* outcome) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("bench", "Measure latency and memory of a packed model");
-  command->add_option("model", options->model, "Packed model (.bittern)")->required();
-  command->add_option("--runs", options->runs, "Number of timed runs (default: as many as fit --min-time)")->check(CLI::Range(1, 1000000));
-  command->add_option("--min-time", options->min_time, "Seconds to measure")->capture_default_str()->check(CLI::Range(0.001, 3600.0));
-  command->add_flag("--profile", options->profile, "Time every op (adds a little to each)");
+  CLI::App* command = app.add_subcommand(
+      "bench", "Measure latency and memory of a packed model");
+  command->add_option("model", options->model, "Packed model (.bittern)")
+      ->required();
+  command
+      ->add_option("--runs", options->runs,
+                   "Number of timed runs (default: as many as fit --min-time)")
+      ->check(CLI::Range(1, 1000000));
+  command->add_option("--min-time", options->min_time, "Seconds to measure")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, 3600.0));
+  command->add_flag("--profile", options->profile,
+                    "Time every op (adds a little to each)");
   command->add_option("--json", options->json, "Write all figures to FILE");
-  command->add_option("--html", options->html, "Write a report with a bar per op to FILE");
+  command->add_option("--html", options->html,
+                      "Write a report with a bar per op to FILE");
   AddRunOptions(*command, &options->run);
-  command->footer("Example: bittern bench digits.bittern --threads 2 --profile\nThe last line is: median_ms=<float> min_ms=<float> peak_rss_mb=<float>");
+  command->footer(
+      "Example: bittern bench digits.bittern --threads 2 --profile\nThe last "
+      "line is: median_ms=<float> min_ms=<float> peak_rss_mb=<float>");
   command->callback([options, outcome] { *outcome = Bench(*options); });
 }
 

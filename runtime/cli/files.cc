@@ -30,23 +30,32 @@ Result<std::string> ReadFile(const std::string& path) {
   }
   File file(std::fopen(path.c_str(), "rb"));
   if (file == nullptr) {
-    const std::string message = fmt::format("'{}': cannot open: {}", path, std::strerror(errno));
+    const std::string message =
+        fmt::format("'{}': cannot open: {}", path, std::strerror(errno));
     return errno == ENOENT ? NotFound(message) : IoError(message);
   }
   std::string content;
   char block[1 << 16];
-  for (size_t got = 0; (got = std::fread(block, 1, sizeof(block), file.get())) > 0;) content.append(block, got);
-  if (std::ferror(file.get()) != 0) return IoError(fmt::format("'{}': cannot read: {}", path, std::strerror(errno)));
+  for (size_t got = 0;
+       (got = std::fread(block, 1, sizeof(block), file.get())) > 0;)
+    content.append(block, got);
+  if (std::ferror(file.get()) != 0)
+    return IoError(
+        fmt::format("'{}': cannot read: {}", path, std::strerror(errno)));
   return content;
 }
 
 Result<void> WriteFile(const std::string& path, std::string_view content) {
   const std::string temporary = fmt::format("{}.{}.tmp", path, getpid());
   File file(std::fopen(temporary.c_str(), "wb"));
-  if (file == nullptr) return IoError(fmt::format("'{}': cannot create: {}", path, std::strerror(errno)));
-  const bool written = std::fwrite(content.data(), 1, content.size(), file.get()) == content.size();
+  if (file == nullptr)
+    return IoError(
+        fmt::format("'{}': cannot create: {}", path, std::strerror(errno)));
+  const bool written = std::fwrite(content.data(), 1, content.size(),
+                                   file.get()) == content.size();
   const bool closed = std::fclose(file.release()) == 0;
-  if (!written || !closed || std::rename(temporary.c_str(), path.c_str()) != 0) {
+  if (!written || !closed ||
+      std::rename(temporary.c_str(), path.c_str()) != 0) {
     const std::string reason = std::strerror(errno);
     std::remove(temporary.c_str());
     return IoError(fmt::format("'{}': cannot write: {}", path, reason));

@@ -1,4 +1,5 @@
-// Whole files in and out. Outputs appear by rename, so that nothing half-written is ever seen under the final name.
+// Whole files in and out. Outputs appear by rename, so that nothing
+// half-written is ever seen under the final name.
 #pragma once
 
 #include <string>
@@ -9,6 +10,7 @@
 namespace bittern::cli {
 
 runtime::Result<std::string> ReadFile(const std::string& path);
-runtime::Result<void> WriteFile(const std::string& path, std::string_view content);
+runtime::Result<void> WriteFile(const std::string& path,
+                                std::string_view content);
 
 }  // namespace bittern::cli

@@ -29,28 +29,41 @@ bool IsImageName(const std::string& path) {
   const size_t dot = path.rfind('.');
   if (dot == std::string::npos) return false;
   std::string ending = path.substr(dot + 1);
-  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  constexpr std::string_view kEndings[] = {"png", "jpg", "jpeg", "bmp", "tga", "gif", "pnm", "pgm", "ppm"};
-  return std::find(std::begin(kEndings), std::end(kEndings), ending) != std::end(kEndings);
+  std::transform(
+      ending.begin(), ending.end(), ending.begin(),
+      [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  constexpr std::string_view kEndings[] = {"png", "jpg", "jpeg", "bmp", "tga",
+                                           "gif", "pnm", "pgm",  "ppm"};
+  return std::find(std::begin(kEndings), std::end(kEndings), ending) !=
+         std::end(kEndings);
 }
 
 Result<Image> ReadImage(const std::string& path) {
   BITTERN_TRY_ASSIGN(const std::string file, ReadFile(path));
-  if (file.size() > INT_MAX) return InvalidArgument(fmt::format("'{}': {} bytes, expected an image below 2 GiB", path, file.size()));
+  if (file.size() > INT_MAX)
+    return InvalidArgument(fmt::format(
+        "'{}': {} bytes, expected an image below 2 GiB", path, file.size()));
   Image image;
   const auto* bytes = reinterpret_cast<const stbi_uc*>(file.data());
   const auto size = static_cast<int>(file.size());
   int found = 0;
-  if (stbi_info_from_memory(bytes, size, &image.width, &image.height, &found) == 0) {
-    return InvalidArgument(fmt::format("'{}': not an image that can be read: {}, expected PNG, JPEG, BMP, GIF, TGA or PNM", path,
-                                       stbi_failure_reason()));
+  if (stbi_info_from_memory(bytes, size, &image.width, &image.height, &found) ==
+      0) {
+    return InvalidArgument(
+        fmt::format("'{}': not an image that can be read: {}, expected PNG, "
+                    "JPEG, BMP, GIF, TGA or PNM",
+                    path, stbi_failure_reason()));
   }
   image.channels = found < 3 ? 1 : 3;
-  stbi_uc* pixels = stbi_load_from_memory(bytes, size, &image.width, &image.height, &found, image.channels);
+  stbi_uc* pixels = stbi_load_from_memory(
+      bytes, size, &image.width, &image.height, &found, image.channels);
   if (pixels == nullptr) {
-    return InvalidArgument(fmt::format("'{}': damaged image: {}", path, stbi_failure_reason()));
+    return InvalidArgument(
+        fmt::format("'{}': damaged image: {}", path, stbi_failure_reason()));
   }
-  const size_t count = static_cast<size_t>(image.width) * static_cast<size_t>(image.height) * static_cast<size_t>(image.channels);
+  const size_t count = static_cast<size_t>(image.width) *
+                       static_cast<size_t>(image.height) *
+                       static_cast<size_t>(image.channels);
   image.pixels.assign(pixels, pixels + count);
   stbi_image_free(pixels);
   return image;

@@ -14,7 +14,8 @@ struct Image {
   int32_t width = 0, height = 0, channels = 0;
 };
 
-// True if the file name ends like an image (png jpg jpeg bmp tga gif pnm pgm ppm).
+// True if the file name ends like an image (png jpg jpeg bmp tga gif pnm pgm
+// ppm).
 bool IsImageName(const std::string& path);
 runtime::Result<Image> ReadImage(const std::string& path);
 

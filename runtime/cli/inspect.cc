@@ -15,36 +15,50 @@ namespace {
 using runtime::ModelDef;
 using runtime::TensorDef;
 
-std::string Describe(const TensorDef& tensor) { return fmt::format("{} {}", tensor.name, ToString(tensor.type)); }
+std::string Describe(const TensorDef& tensor) {
+  return fmt::format("{} {}", tensor.name, ToString(tensor.type));
+}
 
-std::string TensorList(const ModelDef& def, const std::vector<int32_t>& indices) {
+std::string TensorList(const ModelDef& def,
+                       const std::vector<int32_t>& indices) {
   std::string text;
   for (int32_t index : indices) {
     if (!text.empty()) text += ", ";
-    text += index < 0 ? "-" : ToString(def.tensors[static_cast<size_t>(index)].type);
+    text += index < 0 ? "-"
+                      : ToString(def.tensors[static_cast<size_t>(index)].type);
   }
   return text;
 }
 
 void PrintSummary(const ModelDef& def, const std::string& path) {
   std::error_code ignored;
-  fmt::print("file     {} ({:.3f} MB)\n", path, static_cast<double>(std::filesystem::file_size(path, ignored)) / 1e6);
-  for (int32_t i : def.inputs) fmt::print("input    {}\n", Describe(def.tensors[static_cast<size_t>(i)]));
-  for (int32_t i : def.outputs) fmt::print("output   {}\n", Describe(def.tensors[static_cast<size_t>(i)]));
+  fmt::print(
+      "file     {} ({:.3f} MB)\n", path,
+      static_cast<double>(std::filesystem::file_size(path, ignored)) / 1e6);
+  for (int32_t i : def.inputs)
+    fmt::print("input    {}\n", Describe(def.tensors[static_cast<size_t>(i)]));
+  for (int32_t i : def.outputs)
+    fmt::print("output   {}\n", Describe(def.tensors[static_cast<size_t>(i)]));
   std::map<std::string, size_t> ops;
   for (const auto& op : def.ops) ++ops[op.op];
   std::map<std::string, size_t> bytes;
   for (const TensorDef& tensor : def.tensors) {
     if (tensor.data == nullptr) continue;
-    bytes[tensor.type.dtype == runtime::DType::kCode ? fmt::format("{}-bit weights", tensor.type.code.bits) : ToString(tensor.type.dtype)] +=
-        ByteSize(tensor.type);
+    bytes[tensor.type.dtype == runtime::DType::kCode
+              ? fmt::format("{}-bit weights", tensor.type.code.bits)
+              : ToString(tensor.type.dtype)] += ByteSize(tensor.type);
   }
-  for (const auto& [name, count] : ops) fmt::print("op       {:>4} x {}\n", count, name);
-  for (const auto& [kind, size] : bytes) fmt::print("data     {:.3f} MB {}\n", static_cast<double>(size) / 1e6, kind);
+  for (const auto& [name, count] : ops)
+    fmt::print("op       {:>4} x {}\n", count, name);
+  for (const auto& [kind, size] : bytes)
+    fmt::print("data     {:.3f} MB {}\n", static_cast<double>(size) / 1e6,
+               kind);
   for (const auto& p : def.preprocess) {
-    fmt::print("image    input {}: {}x{}, {} channel(s)\n", p.input, p.width, p.height, p.channels);
+    fmt::print("image    input {}: {}x{}, {} channel(s)\n", p.input, p.width,
+               p.height, p.channels);
   }
-  if (!def.labels.empty()) fmt::print("labels   {} ({} ...)\n", def.labels.size(), def.labels.front());
+  if (!def.labels.empty())
+    fmt::print("labels   {} ({} ...)\n", def.labels.size(), def.labels.front());
   for (const auto& [key, value] : def.metadata) {
     if (key == "report") continue;
     fmt::print("metadata {} = {}\n", key, value);
@@ -54,12 +68,14 @@ void PrintSummary(const ModelDef& def, const std::string& path) {
 void PrintLayers(const ModelDef& def) {
   for (size_t i = 0; i < def.ops.size(); ++i) {
     const auto& op = def.ops[i];
-    fmt::print("{:>4} {:<18} {:<48} ({}) -> ({})\n", i, op.op, op.name, TensorList(def, op.inputs), TensorList(def, op.outputs));
+    fmt::print("{:>4} {:<18} {:<48} ({}) -> ({})\n", i, op.op, op.name,
+               TensorList(def, op.inputs), TensorList(def, op.outputs));
   }
 }
 
 bool EndsWith(const std::string& text, const std::string& ending) {
-  return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
+  return text.size() >= ending.size() &&
+         text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
 }
 
 Outcome Inspect(const std::string& path, bool layers) {
@@ -74,7 +90,9 @@ Outcome Inspect(const std::string& path, bool layers) {
 
 #ifndef BITTERN_HAS_CONVERTER
 Outcome InspectOnnx(const std::string& path, bool) {
-  return runtime::Unsupported(fmt::format("'{}': this build of the tool has no converter, expected a .bittern file", path));
+  return runtime::Unsupported(fmt::format(
+      "'{}': this build of the tool has no converter, expected a .bittern file",
+      path));
 }
 #endif
 
@@ -84,11 +102,14 @@ void AddInspect(CLI::App& app, Outcome* outcome) {
     bool layers = false;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("inspect", "Show what a .bittern or .onnx file holds");
+  CLI::App* command =
+      app.add_subcommand("inspect", "Show what a .bittern or .onnx file holds");
   command->add_option("file", options->path, "M.bittern or M.onnx")->required();
   command->add_flag("--layers", options->layers, "List every op");
   command->footer("Example: bittern inspect digits.bittern --layers");
-  command->callback([options, outcome] { *outcome = Inspect(options->path, options->layers); });
+  command->callback([options, outcome] {
+    *outcome = Inspect(options->path, options->layers);
+  });
 }
 
 }  // namespace bittern::cli

@@ -1,5 +1,6 @@
-// The `bittern` tool: parses the command line, runs one command, turns its result into an exit code.
-// 0 done; 1 a named failure (one line on stderr); 2 wrong usage.
+// The `bittern` tool: parses the command line, runs one command, turns its
+// result into an exit code. 0 done; 1 a named failure (one line on stderr); 2
+// wrong usage.
 #include <fmt/core.h>
 
 #include <cstdio>

@@ -22,7 +22,8 @@ using runtime::Shape;
 using runtime::TensorType;
 
 constexpr std::string_view kMagic("\x93NUMPY", 6);
-constexpr size_t kAlign = 64;  // the data of a written file starts at a multiple of this
+constexpr size_t kAlign =
+    64;  // the data of a written file starts at a multiple of this
 
 struct Format {
   std::string_view descr;
@@ -38,16 +39,19 @@ constexpr std::array<Format, 8> kFormats = {{{"<f4", DType::kF32},
                                              {"i1", DType::kS8}}};
 
 Error Bad(const std::string& path, const std::string& what) {
-  return InvalidArgument(fmt::format("'{}': not a usable .npy file: {}", path, what));
+  return InvalidArgument(
+      fmt::format("'{}': not a usable .npy file: {}", path, what));
 }
 
 // The text after 'key': in the header dictionary.
-std::optional<std::string_view> Field(std::string_view header, std::string_view key) {
+std::optional<std::string_view> Field(std::string_view header,
+                                      std::string_view key) {
   const size_t at = header.find(fmt::format("'{}'", key));
   if (at == std::string_view::npos) return std::nullopt;
   std::string_view rest = header.substr(at + key.size() + 2);
   const size_t colon = rest.find_first_not_of(' ');
-  if (colon == std::string_view::npos || rest[colon] != ':') return std::nullopt;
+  if (colon == std::string_view::npos || rest[colon] != ':')
+    return std::nullopt;
   rest.remove_prefix(colon + 1);
   const size_t value = rest.find_first_not_of(' ');
   if (value == std::string_view::npos) return std::nullopt;
@@ -64,14 +68,17 @@ std::optional<Shape> ParseShape(std::string_view text) {
     text.remove_prefix(start);
     if (text[0] == ')') return shape;
     int64_t dim = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), dim);
-    if (error != std::errc() || dim < 0 || shape.rank() == runtime::kMaxRank) return std::nullopt;
+    const auto [end, error] =
+        std::from_chars(text.data(), text.data() + text.size(), dim);
+    if (error != std::errc() || dim < 0 || shape.rank() == runtime::kMaxRank)
+      return std::nullopt;
     shape.Append(dim);
     text.remove_prefix(static_cast<size_t>(end - text.data()));
   }
 }
 
-// Text and data of the file; the header's length field is 2 bytes in version 1, 4 bytes later.
+// Text and data of the file; the header's length field is 2 bytes in version 1,
+// 4 bytes later.
 struct Parts {
   std::string_view header;
   std::string_view data;
@@ -79,18 +86,25 @@ struct Parts {
 
 Result<Parts> SplitFile(const std::string& path, std::string_view file) {
   if (file.size() < 10 || file.substr(0, 6) != kMagic) {
-    return Bad(path, fmt::format("magic bytes missing in {} bytes, expected \\x93NUMPY", file.size()));
+    return Bad(path, fmt::format(
+                         "magic bytes missing in {} bytes, expected \\x93NUMPY",
+                         file.size()));
   }
   const int version = file[6];
-  if (version < 1 || version > 3) return Bad(path, fmt::format("format version {}, expected 1 to 3", version));
+  if (version < 1 || version > 3)
+    return Bad(path,
+               fmt::format("format version {}, expected 1 to 3", version));
   const size_t length_bytes = version == 1 ? 2 : 4;
-  if (file.size() < 8 + length_bytes) return Bad(path, "truncated before the header");
+  if (file.size() < 8 + length_bytes)
+    return Bad(path, "truncated before the header");
   uint32_t length = 0;
   std::memcpy(&length, file.data() + 8, length_bytes);
   if (length > file.size() - 8 - length_bytes) {
-    return Bad(path, fmt::format("header of {} bytes in a file of {}", length, file.size()));
+    return Bad(path, fmt::format("header of {} bytes in a file of {}", length,
+                                 file.size()));
   }
-  return Parts{file.substr(8 + length_bytes, length), file.substr(8 + length_bytes + length)};
+  return Parts{file.substr(8 + length_bytes, length),
+               file.substr(8 + length_bytes + length)};
 }
 
 std::vector<uint8_t> Narrow(std::string_view f64) {  // float64 -> float32
@@ -119,12 +133,18 @@ Result<NpyArray> ReadNpy(const std::string& path) {
   const auto descr_text = Field(parts.header, "descr");
   const auto order = Field(parts.header, "fortran_order");
   const auto shape_text = Field(parts.header, "shape");
-  if (!descr_text || !order || !shape_text) return Bad(path, "header without descr, fortran_order or shape");
-  if (order->substr(0, 5) != "False") return Bad(path, "Fortran order, expected C order (numpy.ascontiguousarray)");
+  if (!descr_text || !order || !shape_text)
+    return Bad(path, "header without descr, fortran_order or shape");
+  if (order->substr(0, 5) != "False")
+    return Bad(path,
+               "Fortran order, expected C order (numpy.ascontiguousarray)");
   const auto shape = ParseShape(*shape_text);
-  if (!shape) return Bad(path, fmt::format("shape is not a tuple of at most {} sizes", runtime::kMaxRank));
+  if (!shape)
+    return Bad(path, fmt::format("shape is not a tuple of at most {} sizes",
+                                 runtime::kMaxRank));
   const size_t quote = descr_text->find('\'', 1);
-  const std::string_view descr = quote == std::string_view::npos ? "" : descr_text->substr(1, quote - 1);
+  const std::string_view descr =
+      quote == std::string_view::npos ? "" : descr_text->substr(1, quote - 1);
   NpyArray array;
   array.type.shape = *shape;
   const bool is_f64 = descr == "<f8";
@@ -134,11 +154,18 @@ Result<NpyArray> ReadNpy(const std::string& path) {
     array.type.dtype = format.dtype;
     known = true;
   }
-  if (!known) return Bad(path, fmt::format("element type '{}', expected <f4 <f8 |u1 |i1 <i4 <i8 |b1", descr));
-  if (auto elements = CheckedElements(*shape); !elements.ok()) return Bad(path, elements.error().message);
+  if (!known)
+    return Bad(
+        path,
+        fmt::format("element type '{}', expected <f4 <f8 |u1 |i1 <i4 <i8 |b1",
+                    descr));
+  if (auto elements = CheckedElements(*shape); !elements.ok())
+    return Bad(path, elements.error().message);
   const size_t expected = ByteSize(array.type) * (is_f64 ? 2 : 1);
   if (parts.data.size() != expected) {
-    return Bad(path, fmt::format("{} bytes of data, expected {} for {}", parts.data.size(), expected, ToString(array.type)));
+    return Bad(path,
+               fmt::format("{} bytes of data, expected {} for {}",
+                           parts.data.size(), expected, ToString(array.type)));
   }
   if (is_f64) {
     array.bytes = Narrow(parts.data);
@@ -148,12 +175,17 @@ Result<NpyArray> ReadNpy(const std::string& path) {
   return array;
 }
 
-Result<void> WriteNpy(const std::string& path, const TensorType& type, const void* data) {
+Result<void> WriteNpy(const std::string& path, const TensorType& type,
+                      const void* data) {
   const std::string_view descr = Descr(type.dtype);
-  if (descr.empty()) return InvalidArgument(fmt::format("'{}': cannot write {} as .npy", path, ToString(type)));
+  if (descr.empty())
+    return InvalidArgument(
+        fmt::format("'{}': cannot write {} as .npy", path, ToString(type)));
   std::string dims;
   for (int64_t d : type.shape.dims()) dims += fmt::format("{}, ", d);
-  std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", descr, dims);
+  std::string header =
+      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}",
+                  descr, dims);
   const size_t unpadded = 10 + header.size() + 1;
   header.append((kAlign - unpadded % kAlign) % kAlign, ' ');
   header += '\n';

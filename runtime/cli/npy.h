@@ -1,4 +1,5 @@
-// NumPy .npy files, versions 1 to 3, C order, little endian: float32, float64 (read as float32), uint8, int8, int32, int64, bool.
+// NumPy .npy files, versions 1 to 3, C order, little endian: float32, float64
+// (read as float32), uint8, int8, int32, int64, bool.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,8 @@ struct NpyArray {
   std::vector<uint8_t> bytes;  // ByteSize(type)
 };
 
-// Hostile files give an error that names the file, what was found and what is expected.
+// Hostile files give an error that names the file, what was found and what is
+// expected.
 runtime::Result<NpyArray> ReadNpy(const std::string& path);
 
 // Writes to a temporary name and renames.

@@ -1,4 +1,5 @@
-// From file name, thread count and target name to a session: shared by run, bench and compare.
+// From file name, thread count and target name to a session: shared by run,
+// bench and compare.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -21,13 +22,16 @@ struct RunOptions {
 void AddRunOptions(CLI::App& command, RunOptions* options);
 
 // Parses "NAME=1,3,224,224".
-runtime::Result<std::pair<std::string, runtime::Shape>> ParseShapeOption(const std::string& text);
+runtime::Result<std::pair<std::string, runtime::Shape>> ParseShapeOption(
+    const std::string& text);
 
 // Index of the input called `name`; an error lists the inputs there are.
-runtime::Result<size_t> FindInput(const runtime::Model& model, const std::string& name);
+runtime::Result<size_t> FindInput(const runtime::Model& model,
+                                  const std::string& name);
 
 // A prepared session. Dynamic dimensions without --shape become 1.
-runtime::Result<std::unique_ptr<runtime::Session>> OpenSession(std::shared_ptr<const runtime::Model> model, const RunOptions& options,
-                                                               runtime::SessionOptions session_options = {});
+runtime::Result<std::unique_ptr<runtime::Session>> OpenSession(
+    std::shared_ptr<const runtime::Model> model, const RunOptions& options,
+    runtime::SessionOptions session_options = {});
 
 }  // namespace bittern::cli

@@ -1,4 +1,5 @@
-// bittern run: runs a packed model on files, prints the best classes, writes outputs as .npy.
+// bittern run: runs a packed model on files, prints the best classes, writes
+// outputs as .npy.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,7 +25,8 @@ using runtime::Result;
 using runtime::Session;
 using runtime::TensorView;
 
-constexpr size_t kPrintedSamples = 20;  // above this, --expect prints the accuracy only
+constexpr size_t kPrintedSamples =
+    20;  // above this, --expect prints the accuracy only
 
 struct Options {
   std::string model;
@@ -50,8 +52,10 @@ class Collector {
         array.type.shape[0] += view.type->shape[0];
       }
       const auto* bytes = static_cast<const uint8_t*>(view.data);
-      if (array.type.shape.rank() == 0) array.bytes.clear();  // a scalar cannot be joined: the last one stays
-      array.bytes.insert(array.bytes.end(), bytes, bytes + ByteSize(*view.type));
+      if (array.type.shape.rank() == 0)
+        array.bytes.clear();  // a scalar cannot be joined: the last one stays
+      array.bytes.insert(array.bytes.end(), bytes,
+                         bytes + ByteSize(*view.type));
     }
     return {};
   }
@@ -59,11 +63,17 @@ class Collector {
   Result<void> Write(const Model& model, const std::string& directory) const {
     std::error_code error;
     std::filesystem::create_directories(directory, error);
-    if (error) return IoError(fmt::format("'{}': cannot create the directory: {}", directory, error.message()));
+    if (error)
+      return IoError(fmt::format("'{}': cannot create the directory: {}",
+                                 directory, error.message()));
     for (size_t i = 0; i < arrays_.size(); ++i) {
-      std::string name = model.def().tensors[static_cast<size_t>(model.def().outputs[i])].name;
-      std::replace_if(name.begin(), name.end(), [](char c) { return c == '/' || c == ':'; }, '_');
-      const std::string path = (std::filesystem::path(directory) / (name + ".npy")).string();
+      std::string name =
+          model.def().tensors[static_cast<size_t>(model.def().outputs[i])].name;
+      std::replace_if(
+          name.begin(), name.end(), [](char c) { return c == '/' || c == ':'; },
+          '_');
+      const std::string path =
+          (std::filesystem::path(directory) / (name + ".npy")).string();
       BITTERN_TRY(WriteNpy(path, arrays_[i].type, arrays_[i].bytes.data()));
     }
     return {};
@@ -73,7 +83,8 @@ class Collector {
   std::vector<NpyArray> arrays_;
 };
 
-// Indices of the `top` largest values of the first output, best first; ties go to the lower index. Empty unless it is f32.
+// Indices of the `top` largest values of the first output, best first; ties go
+// to the lower index. Empty unless it is f32.
 std::vector<size_t> Best(const TensorView& view, size_t top) {
   if (view.type->dtype != DType::kF32) return {};
   const auto count = static_cast<size_t>(view.type->shape.Last());
@@ -81,9 +92,11 @@ std::vector<size_t> Best(const TensorView& view, size_t top) {
   std::vector<size_t> order(count);
   std::iota(order.begin(), order.end(), size_t{0});
   top = std::min(top, count);
-  std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(top), order.end(), [scores](size_t a, size_t b) {
-    return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
-  });
+  std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(top),
+                    order.end(), [scores](size_t a, size_t b) {
+                      return scores[a] != scores[b] ? scores[a] > scores[b]
+                                                    : a < b;
+                    });
   order.resize(top);
   return order;
 }
@@ -93,20 +106,24 @@ std::string ClassName(const Model& model, size_t index) {
   return index < labels.size() ? labels[index] : fmt::format("class {}", index);
 }
 
-void PrintAnswer(const Model& model, const std::string& name, const TensorView& view, const std::vector<size_t>& best) {
+void PrintAnswer(const Model& model, const std::string& name,
+                 const TensorView& view, const std::vector<size_t>& best) {
   if (best.empty()) {
     fmt::print("{}: {}\n", name, ToString(*view.type));
     return;
   }
   std::string line;
   for (size_t index : best) {
-    line += fmt::format("{}{} ({:.4f})", line.empty() ? "" : ", ", ClassName(model, index), static_cast<const float*>(view.data)[index]);
+    line += fmt::format("{}{} ({:.4f})", line.empty() ? "" : ", ",
+                        ClassName(model, index),
+                        static_cast<const float*>(view.data)[index]);
   }
   fmt::print("{}: {}\n", name, line);
 }
 
 // Class numbers of --expect, one per sample.
-Result<std::vector<int64_t>> ReadExpected(const std::string& path, size_t samples) {
+Result<std::vector<int64_t>> ReadExpected(const std::string& path,
+                                          size_t samples) {
   BITTERN_TRY_ASSIGN(const NpyArray array, ReadNpy(path));
   const auto count = static_cast<size_t>(array.type.shape.Elements());
   std::vector<int64_t> expected(count);
@@ -118,17 +135,23 @@ Result<std::vector<int64_t>> ReadExpected(const std::string& path, size_t sample
     } else if (array.type.dtype == DType::kI32) {
       expected[i] = reinterpret_cast<const int32_t*>(array.bytes.data())[i];
     } else {
-      return InvalidArgument(fmt::format("'{}': holds {}, expected class numbers (u8, i32 or i64)", path, ToString(array.type)));
+      return InvalidArgument(
+          fmt::format("'{}': holds {}, expected class numbers (u8, i32 or i64)",
+                      path, ToString(array.type)));
     }
   }
-  if (count != samples) return InvalidArgument(fmt::format("'{}': holds {} classes, expected {}, one per sample", path, count, samples));
+  if (count != samples)
+    return InvalidArgument(
+        fmt::format("'{}': holds {} classes, expected {}, one per sample", path,
+                    count, samples));
   return expected;
 }
 
 Outcome Run(const Options& options) {
   BITTERN_TRY_ASSIGN(const auto model, runtime::ReadModelFile(options.model));
   BITTERN_TRY_ASSIGN(const auto session, OpenSession(model, options.run));
-  BITTERN_TRY_ASSIGN(const Samples samples, Samples::Open(*model, options.inputs));
+  BITTERN_TRY_ASSIGN(const Samples samples,
+                     Samples::Open(*model, options.inputs));
   std::optional<std::vector<int64_t>> expected;
   if (!options.expect.empty()) {
     BITTERN_TRY_ASSIGN(expected, ReadExpected(options.expect, samples.count()));
@@ -142,13 +165,18 @@ Outcome Run(const Options& options) {
     BITTERN_TRY_ASSIGN(const TensorView first, session->Output(0));
     const std::vector<size_t> best = Best(first, options.top);
     if (print) PrintAnswer(*model, samples.Name(i), first, best);
-    if (expected && !best.empty() && static_cast<int64_t>(best[0]) == (*expected)[i]) ++right;
+    if (expected && !best.empty() &&
+        static_cast<int64_t>(best[0]) == (*expected)[i])
+      ++right;
     if (!options.output_dir.empty()) BITTERN_TRY(collector.Add(*session));
   }
-  if (!options.output_dir.empty()) BITTERN_TRY(collector.Write(*model, options.output_dir));
+  if (!options.output_dir.empty())
+    BITTERN_TRY(collector.Write(*model, options.output_dir));
   if (expected) {
-    fmt::print("accuracy {:.2f} % ({} of {})\n", 100.0 * static_cast<double>(right) / static_cast<double>(samples.count()), right,
-               samples.count());
+    fmt::print("accuracy {:.2f} % ({} of {})\n",
+               100.0 * static_cast<double>(right) /
+                   static_cast<double>(samples.count()),
+               right, samples.count());
   }
   return {};
 }
@@ -157,16 +185,27 @@ Outcome Run(const Options& options) {
 
 void AddRun(CLI::App& app, Outcome* outcome) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("run", "Run a packed model on images or arrays");
-  command->add_option("model", options->model, "Packed model (.bittern)")->required();
-  command->add_option("--input", options->inputs, "[NAME=]FILE: .npy, or an image if the model stores its preprocessing; repeat for more samples or inputs. "
-                      "A .npy of 8-bit images [N,H,W] or [N,H,W,C] is N samples")
+  CLI::App* command =
+      app.add_subcommand("run", "Run a packed model on images or arrays");
+  command->add_option("model", options->model, "Packed model (.bittern)")
       ->required();
-  command->add_option("--output-dir", options->output_dir, "Write DIR/<output name>.npy ('/' and ':' become '_')");
-  command->add_option("--top", options->top, "Number of classes to print")->capture_default_str()->check(CLI::Range(1, 1000));
-  command->add_option("--expect", options->expect, "FILE.npy: right class of each sample; prints the accuracy");
+  command
+      ->add_option("--input", options->inputs,
+                   "[NAME=]FILE: .npy, or an image if the model stores its "
+                   "preprocessing; repeat for more samples or inputs. "
+                   "A .npy of 8-bit images [N,H,W] or [N,H,W,C] is N samples")
+      ->required();
+  command->add_option("--output-dir", options->output_dir,
+                      "Write DIR/<output name>.npy ('/' and ':' become '_')");
+  command->add_option("--top", options->top, "Number of classes to print")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
+  command->add_option(
+      "--expect", options->expect,
+      "FILE.npy: right class of each sample; prints the accuracy");
   AddRunOptions(*command, &options->run);
-  command->footer("Example: bittern run digits.bittern --input photo.png --top 3");
+  command->footer(
+      "Example: bittern run digits.bittern --input photo.png --top 3");
   command->callback([options, outcome] { *outcome = Run(*options); });
 }
 

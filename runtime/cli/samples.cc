@@ -26,24 +26,28 @@ const Preprocess* FindPreprocess(const Model& model, size_t input) {
   return nullptr;
 }
 
-// An array [N,H,W] or [N,H,W,C] (C = 1, 3, 4) of 8-bit pixels for an input with preprocessing: N images.
+// An array [N,H,W] or [N,H,W,C] (C = 1, 3, 4) of 8-bit pixels for an input with
+// preprocessing: N images.
 bool IsImageArray(const NpyArray& array, bool has_preprocess) {
   const Shape& s = array.type.shape;
   return has_preprocess && array.type.dtype == DType::kU8 &&
-         (s.rank() == 3 || (s.rank() == 4 && (s[3] == 1 || s[3] == 3 || s[3] == 4)));
+         (s.rank() == 3 ||
+          (s.rank() == 4 && (s[3] == 1 || s[3] == 3 || s[3] == 4)));
 }
 
 ImageView ViewOf(const NpyArray& array, size_t index) {
   const Shape& s = array.type.shape;
   const int64_t channels = s.rank() == 4 ? s[3] : 1;
   const auto bytes = static_cast<size_t>(s[1] * s[2] * channels);
-  return {array.bytes.data() + index * bytes, static_cast<int32_t>(s[2]), static_cast<int32_t>(s[1]), static_cast<int32_t>(channels),
+  return {array.bytes.data() + index * bytes, static_cast<int32_t>(s[2]),
+          static_cast<int32_t>(s[1]), static_cast<int32_t>(channels),
           static_cast<ptrdiff_t>(s[2] * channels)};
 }
 
 }  // namespace
 
-Result<Samples::Source> Samples::ReadSource(const Model& model, const std::string& text) {
+Result<Samples::Source> Samples::ReadSource(const Model& model,
+                                            const std::string& text) {
   Source source;
   source.path = text;
   const size_t equals = text.find('=');
@@ -57,7 +61,10 @@ Result<Samples::Source> Samples::ReadSource(const Model& model, const std::strin
   const bool has_preprocess = FindPreprocess(model, source.input) != nullptr;
   if (IsImageName(source.path)) {
     if (!has_preprocess) {
-      return InvalidArgument(fmt::format("'{}': is an image, but the model stores no preprocessing for its input; expected a .npy file", source.path));
+      return InvalidArgument(
+          fmt::format("'{}': is an image, but the model stores no "
+                      "preprocessing for its input; expected a .npy file",
+                      source.path));
     }
     BITTERN_TRY_ASSIGN(source.content, ReadImage(source.path));
     return source;
@@ -65,13 +72,16 @@ Result<Samples::Source> Samples::ReadSource(const Model& model, const std::strin
   BITTERN_TRY_ASSIGN(NpyArray array, ReadNpy(source.path));
   if (IsImageArray(array, has_preprocess)) {
     source.count = static_cast<size_t>(array.type.shape[0]);
-    if (ByteSize(array.type) == 0) return InvalidArgument(fmt::format("'{}': {} is empty", source.path, ToString(array.type)));
+    if (ByteSize(array.type) == 0)
+      return InvalidArgument(
+          fmt::format("'{}': {} is empty", source.path, ToString(array.type)));
   }
   source.content = std::move(array);
   return source;
 }
 
-Result<Samples> Samples::Open(const Model& model, const std::vector<std::string>& files) {
+Result<Samples> Samples::Open(const Model& model,
+                              const std::vector<std::string>& files) {
   Samples samples;
   const size_t inputs = model.def().inputs.size();
   for (const std::string& file : files) {
@@ -85,15 +95,19 @@ Result<Samples> Samples::Open(const Model& model, const std::vector<std::string>
   std::vector<bool> filled(inputs, false);
   for (const Source& source : samples.sources_) {
     if (filled[source.input] || source.count != 1) {
-      return InvalidArgument(fmt::format("--input '{}': more than one sample for an input; a model with {} inputs takes one NAME=FILE for each",
-                                         source.path, inputs));
+      return InvalidArgument(
+          fmt::format("--input '{}': more than one sample for an input; a "
+                      "model with {} inputs takes one NAME=FILE for each",
+                      source.path, inputs));
     }
     filled[source.input] = true;
   }
   for (size_t i = 0; i < inputs; ++i) {
     if (filled[i]) continue;
-    const auto& name = model.def().tensors[static_cast<size_t>(model.def().inputs[i])].name;
-    return InvalidArgument(fmt::format("input '{}' has no --input {}=FILE", name, name));
+    const auto& name =
+        model.def().tensors[static_cast<size_t>(model.def().inputs[i])].name;
+    return InvalidArgument(
+        fmt::format("input '{}' has no --input {}=FILE", name, name));
   }
   return samples;
 }
@@ -101,24 +115,33 @@ Result<Samples> Samples::Open(const Model& model, const std::vector<std::string>
 std::string Samples::Name(size_t sample) const {
   if (parallel_inputs_) return sources_.front().path;
   for (const Source& source : sources_) {
-    if (sample < source.count) return source.count == 1 ? source.path : fmt::format("{}[{}]", source.path, sample);
+    if (sample < source.count)
+      return source.count == 1 ? source.path
+                               : fmt::format("{}[{}]", source.path, sample);
     sample -= source.count;
   }
   return {};
 }
 
-Result<void> Samples::LoadSource(const Source& source, size_t index, Session& session) const {
+Result<void> Samples::LoadSource(const Source& source, size_t index,
+                                 Session& session) const {
   if (const auto* image = std::get_if<Image>(&source.content)) {
-    return session.SetImage(source.input, {image->pixels.data(), image->width, image->height, image->channels,
-                                           static_cast<ptrdiff_t>(image->width) * image->channels});
+    return session.SetImage(
+        source.input,
+        {image->pixels.data(), image->width, image->height, image->channels,
+         static_cast<ptrdiff_t>(image->width) * image->channels});
   }
   const auto& array = std::get<NpyArray>(source.content);
-  if (IsImageArray(array, FindPreprocess(session.model(), source.input) != nullptr)) {
+  if (IsImageArray(array,
+                   FindPreprocess(session.model(), source.input) != nullptr)) {
     return session.SetImage(source.input, ViewOf(array, index));
   }
   BITTERN_TRY_ASSIGN(const TensorView view, session.Input(source.input));
-  if (view.type->dtype != array.type.dtype || view.type->shape != array.type.shape) {
-    return InvalidArgument(fmt::format("'{}': holds {}, expected {}", source.path, ToString(array.type), ToString(*view.type)));
+  if (view.type->dtype != array.type.dtype ||
+      view.type->shape != array.type.shape) {
+    return InvalidArgument(fmt::format("'{}': holds {}, expected {}",
+                                       source.path, ToString(array.type),
+                                       ToString(*view.type)));
   }
   std::memcpy(view.data, array.bytes.data(), array.bytes.size());
   return {};
@@ -126,7 +149,8 @@ Result<void> Samples::LoadSource(const Source& source, size_t index, Session& se
 
 Result<void> Samples::Load(size_t sample, Session& session) const {
   if (parallel_inputs_) {
-    for (const Source& source : sources_) BITTERN_TRY(LoadSource(source, 0, session));
+    for (const Source& source : sources_)
+      BITTERN_TRY(LoadSource(source, 0, session));
     return {};
   }
   for (const Source& source : sources_) {

@@ -1,4 +1,5 @@
-// Inputs of `bittern run`: a sample fills every model input once. Files come as images or arrays; one array of 8-bit images is many samples.
+// Inputs of `bittern run`: a sample fills every model input once. Files come as
+// images or arrays; one array of 8-bit images is many samples.
 #pragma once
 
 #include <cstddef>
@@ -15,12 +16,16 @@ namespace bittern::cli {
 
 class Samples {
  public:
-  // `files`: [NAME=]PATH. With one model input, every file is a sample (or many); with several, each input needs one file.
-  static runtime::Result<Samples> Open(const runtime::Model& model, const std::vector<std::string>& files);
+  // `files`: [NAME=]PATH. With one model input, every file is a sample (or
+  // many); with several, each input needs one file.
+  static runtime::Result<Samples> Open(const runtime::Model& model,
+                                       const std::vector<std::string>& files);
 
   size_t count() const { return count_; }
-  std::string Name(size_t sample) const;                              // for printing: the file, "[3]" behind it if it holds many
-  runtime::Result<void> Load(size_t sample, runtime::Session& session) const;  // fills the session's inputs
+  std::string Name(size_t sample)
+      const;  // for printing: the file, "[3]" behind it if it holds many
+  runtime::Result<void> Load(size_t sample, runtime::Session& session)
+      const;  // fills the session's inputs
 
  private:
   struct Source {
@@ -29,11 +34,14 @@ class Samples {
     size_t count = 1;  // samples in this file
     std::variant<Image, NpyArray> content;
   };
-  static runtime::Result<Source> ReadSource(const runtime::Model& model, const std::string& text);
-  runtime::Result<void> LoadSource(const Source& source, size_t index, runtime::Session& session) const;
+  static runtime::Result<Source> ReadSource(const runtime::Model& model,
+                                            const std::string& text);
+  runtime::Result<void> LoadSource(const Source& source, size_t index,
+                                   runtime::Session& session) const;
 
   std::vector<Source> sources_;
-  bool parallel_inputs_ = false;  // sources_ are the inputs of one sample, not samples of one input
+  bool parallel_inputs_ =
+      false;  // sources_ are the inputs of one sample, not samples of one input
   size_t count_ = 0;
 };
 

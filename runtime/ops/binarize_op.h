@@ -5,9 +5,10 @@
 #include <algorithm>
 
 #include "kernels/quantize/quantize.h"
-#include "runtime/ops/broadcast.h"
 #include "runtime/ops/codes.h"
+#include "runtime/ops/infer.h"
 #include "runtime/ops/op_registry.h"
+#include "runtime/ops/parallel.h"
 
 namespace bittern::runtime {
 
@@ -50,8 +51,7 @@ class BinarizeOp final : public Op {
         kNorm ? RunInput<float>(context, 2) : nullptr,
         epsilon_,
         layout_.View(context.outputs[0])};
-    context.pool->For(layout_.rows,
-                      std::max<size_t>(1, kParallelElements / layout_.cols),
+    context.pool->For(layout_.rows, Grain(layout_.cols, 4),
                       [&](size_t, size_t begin, size_t end) {
                         kernel_->sign(args, begin, end - begin);
                       });

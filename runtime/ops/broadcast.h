@@ -9,11 +9,9 @@
 #include "runtime/base/tensor.h"
 #include "runtime/base/thread_pool.h"
 #include "runtime/ops/infer.h"
+#include "runtime/ops/parallel.h"
 
 namespace bittern::runtime {
-
-// Elements below which a second thread costs more than it saves.
-inline constexpr size_t kParallelElements = 16384;
 
 // The broadcast of two shapes.
 Result<Shape> BroadcastShape(const InferContext& context, const Shape& a,
@@ -54,7 +52,7 @@ class BroadcastLoop {
   void For(const ThreadPool& pool, const Fn& fn) const {
     const size_t inner = dim_[0];
     if (rank_ == 1) {
-      pool.For(inner, kParallelElements, [&](size_t, size_t begin, size_t end) {
+      pool.For(inner, Grain(1, 1), [&](size_t, size_t begin, size_t end) {
         Offsets at;
         for (size_t p = 0; p < N; ++p) at[p] = begin * stride_[0][p];
         fn(begin, at, end - begin);
@@ -63,8 +61,7 @@ class BroadcastLoop {
     }
     size_t outer = 1;
     for (size_t i = 1; i < rank_; ++i) outer *= dim_[i];
-    const size_t grain =
-        std::max<size_t>(1, kParallelElements / std::max<size_t>(1, inner));
+    const size_t grain = Grain(inner, 1);
     pool.For(outer, grain,
              [&](size_t, size_t begin, size_t end) { Rows(begin, end, fn); });
   }

@@ -3,8 +3,9 @@
 #include <limits>
 #include <type_traits>
 
-#include "runtime/ops/broadcast.h"
+#include "runtime/ops/infer.h"
 #include "runtime/ops/op_registry.h"
+#include "runtime/ops/parallel.h"
 
 namespace bittern::runtime {
 namespace {
@@ -97,7 +98,7 @@ class CastOp final : public Op {
 
   void Run(const RunContext& context) const noexcept override {
     context.pool->For(
-        count_, kParallelElements, [&](size_t, size_t begin, size_t end) {
+        count_, Grain(1, 8), [&](size_t, size_t begin, size_t end) {
           cast_(context.inputs[0], context.outputs[0], begin, end);
         });
   }

@@ -3,8 +3,9 @@
 #include <limits>
 
 #include "kernels/elementwise/elementwise.h"
-#include "runtime/ops/broadcast.h"
+#include "runtime/ops/infer.h"
 #include "runtime/ops/op_registry.h"
+#include "runtime/ops/parallel.h"
 
 namespace bittern::runtime {
 namespace {
@@ -33,7 +34,7 @@ class ClipOp final : public Op {
     const auto* x = RunInput<float>(context, 0);
     auto* y = RunOutput<float>(context, 0);
     context.pool->For(
-        count_, kParallelElements, [&](size_t, size_t begin, size_t end) {
+        count_, Grain(1, 1), [&](size_t, size_t begin, size_t end) {
           kernel_->clip(x + begin, lo_, hi_, y + begin, end - begin);
         });
   }

@@ -4,9 +4,10 @@
 #include <algorithm>
 #include <cstring>
 
-#include "runtime/ops/broadcast.h"
 #include "runtime/ops/gemm_driver.h"
+#include "runtime/ops/infer.h"
 #include "runtime/ops/op_registry.h"
+#include "runtime/ops/parallel.h"
 #include "runtime/ops/transpose_block.h"
 #include "runtime/ops/window.h"
 
@@ -181,10 +182,9 @@ void ConvOp::Run(const RunContext& context) const noexcept {
                               context.scratch_shared + g * driver_.RhsBytes());
     }
   }
-  const size_t work = groups_ * oc_ * k_;
-  const size_t grain = std::max<size_t>(1, kParallelElements * 16 / work);
   context.pool->For(
-      batch_ * pixels_, grain, [&](size_t part, size_t begin, size_t end) {
+      batch_ * pixels_, Grain(groups_ * oc_ * k_, 1),
+      [&](size_t part, size_t begin, size_t end) {
         uint8_t* scratch =
             context.scratch_thread + part * context.scratch_thread_stride;
         while (begin < end) {

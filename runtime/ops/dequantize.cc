@@ -4,9 +4,10 @@
 #include <algorithm>
 
 #include "kernels/quantize/quantize.h"
-#include "runtime/ops/broadcast.h"
 #include "runtime/ops/codes.h"
+#include "runtime/ops/infer.h"
 #include "runtime/ops/op_registry.h"
+#include "runtime/ops/parallel.h"
 
 namespace bittern::runtime {
 namespace {
@@ -42,7 +43,7 @@ class DequantizeOp final : public Op {
   void Run(const RunContext& context) const noexcept override {
     auto* out = RunOutput<float>(context, 0);
     context.pool->For(
-        layout_.rows, std::max<size_t>(1, kParallelElements / layout_.cols),
+        layout_.rows, Grain(layout_.cols, 4),
         [&](size_t, size_t begin, size_t end) {
           if (bipolar_) return Weights(context, begin, end);
           kernel_->dequantize(

@@ -4,8 +4,9 @@
 
 #include "kernels/norm/norm.h"
 #include "runtime/ops/binary_op.h"
-#include "runtime/ops/broadcast.h"
+#include "runtime/ops/infer.h"
 #include "runtime/ops/op_registry.h"
+#include "runtime/ops/parallel.h"
 
 namespace bittern::runtime {
 namespace {
@@ -36,8 +37,7 @@ class GlobalAveragePoolOp final : public Op {
 
   void Run(const RunContext& context) const noexcept override {
     context.pool->For(
-        channels_, std::max<size_t>(1, kParallelElements / pixels_),
-        [&](size_t, size_t begin, size_t end) {
+        channels_, Grain(pixels_, 1), [&](size_t, size_t begin, size_t end) {
           for (size_t c = begin; c < end; ++c) {
             const float sum = kernel_->row_sum(
                 RunInput<float>(context, 0) + c * pixels_, pixels_);

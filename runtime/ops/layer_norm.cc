@@ -2,8 +2,9 @@
 #include <algorithm>
 
 #include "kernels/norm/norm.h"
-#include "runtime/ops/broadcast.h"
+#include "runtime/ops/infer.h"
 #include "runtime/ops/op_registry.h"
+#include "runtime/ops/parallel.h"
 
 namespace bittern::runtime {
 namespace {
@@ -35,14 +36,13 @@ class LayerNormOp final : public Op {
     const auto* gamma = RunInput<float>(context, 1);
     const auto* beta =
         zeros_.empty() ? RunInput<float>(context, 2) : zeros_.data();
-    context.pool->For(rows_, std::max<size_t>(1, kParallelElements / 4 / cols_),
-                      [&](size_t, size_t begin, size_t end) {
-                        kernel_->layer_norm(
-                            RunInput<float>(context, 0) + begin * cols_, gamma,
-                            beta, epsilon_,
-                            RunOutput<float>(context, 0) + begin * cols_,
-                            end - begin, cols_);
-                      });
+    context.pool->For(
+        rows_, Grain(cols_, 4), [&](size_t, size_t begin, size_t end) {
+          kernel_->layer_norm(RunInput<float>(context, 0) + begin * cols_,
+                              gamma, beta, epsilon_,
+                              RunOutput<float>(context, 0) + begin * cols_,
+                              end - begin, cols_);
+        });
   }
 
   std::string Kernel() const override { return kernel_->name; }

@@ -4,6 +4,7 @@
 
 #include "runtime/ops/binary_op.h"
 #include "runtime/ops/op_registry.h"
+#include "runtime/ops/parallel.h"
 
 namespace bittern::runtime {
 namespace {
@@ -21,7 +22,7 @@ class LogOp final : public Op {
   void Run(const RunContext& context) const noexcept override {
     const auto* x = RunInput<float>(context, 0);
     auto* y = RunOutput<float>(context, 0);
-    context.pool->For(count_, kParallelElements,
+    context.pool->For(count_, Grain(1, 64),
                       [&](size_t, size_t begin, size_t end) {
                         for (size_t i = begin; i < end; ++i)
                           y[i] = CanonicalNan(std::log(x[i]));

@@ -3,8 +3,9 @@
 
 #include <algorithm>
 
-#include "runtime/ops/broadcast.h"
+#include "runtime/ops/infer.h"
 #include "runtime/ops/op_registry.h"
+#include "runtime/ops/parallel.h"
 #include "runtime/ops/window.h"
 
 namespace bittern::runtime {
@@ -64,9 +65,7 @@ class PoolOp final : public Op {
                out_size = static_cast<size_t>(h.out * w.out);
     const size_t work = out_size * static_cast<size_t>(h.kernel * w.kernel);
     context.pool->For(
-        channels_,
-        std::max<size_t>(1, kParallelElements / std::max<size_t>(1, work)),
-        [&](size_t, size_t begin, size_t end) {
+        channels_, Grain(work, 16), [&](size_t, size_t begin, size_t end) {
           for (size_t c = begin; c < end; ++c) {
             const float* image = RunInput<float>(context, 0) + c * in_size;
             float* out = RunOutput<float>(context, 0) + c * out_size;

@@ -57,7 +57,7 @@ class RangeOp final : public Op {
   void Run(const RunContext& context) const noexcept override {
     for (int64_t i = 0; i < count_; ++i) {
       if (integer_) {
-        RunOutput<int64_t>(context, 0)[i] = start_i_ + i * delta_i_;
+        RunOutput<int64_t>(context, 0)[i] = Element(i);
       } else {
         RunOutput<float>(context, 0)[i] =
             CanonicalNan(start_f_ + static_cast<float>(i) * delta_f_);
@@ -66,6 +66,13 @@ class RangeOp final : public Op {
   }
 
  private:
+  // Modulo 2^64: the product may overflow where the sum does not.
+  int64_t Element(int64_t i) const {
+    return static_cast<int64_t>(static_cast<uint64_t>(start_i_) +
+                                static_cast<uint64_t>(i) *
+                                    static_cast<uint64_t>(delta_i_));
+  }
+
   // Exact: the distance and the step as unsigned magnitudes.
   static double CountOf(int64_t start, int64_t limit, int64_t delta) {
     if (delta > 0 ? limit <= start : limit >= start) return 0;

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "runtime/ops/binary_op.h"
+#include "runtime/ops/parallel.h"
 
 namespace bittern::runtime {
 namespace {
@@ -176,9 +177,7 @@ void ReduceOp::RunTyped(const RunContext& context) const {
     for (size_t i = 0; i + 1 < rank_; ++i) rows *= dim_[i].size;
     // Rows that go to outputs of their own can be shared out.
     const bool parallel = inner_reduced_ && rank_ <= 2;
-    const size_t grain =
-        parallel ? std::max<size_t>(1, kParallelElements / dim_[rank_ - 1].size)
-                 : rows;
+    const size_t grain = parallel ? Grain(dim_[rank_ - 1].size, 2) : rows;
     context.pool->For(rows, grain, [&](size_t, size_t begin, size_t end) {
       Rows(in, out, begin, end);
     });

@@ -32,7 +32,8 @@ class ReshapeOp final : public ViewOp {
       }
     }
     if (rest == kMaxRank) return out;
-    BITTERN_TRY_ASSIGN(const int64_t divisor, CheckedElements(known));
+    const auto divisor_or = CheckedElements(known);
+    const int64_t divisor = divisor_or.ok() ? divisor_or.value() : 0;
     if (divisor == 0 || in.Elements() % divisor != 0) {
       return WrongAttribute(context, "shape",
                             ToString(out) + " for an input of " + ToString(in),

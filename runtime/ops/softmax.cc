@@ -3,8 +3,9 @@
 
 #include <algorithm>
 
-#include "runtime/ops/broadcast.h"
+#include "runtime/ops/infer.h"
 #include "runtime/ops/op_registry.h"
+#include "runtime/ops/parallel.h"
 
 namespace bittern::runtime {
 namespace {
@@ -27,13 +28,12 @@ class SoftmaxOp final : public Op {
   }
 
   void Run(const RunContext& context) const noexcept override {
-    context.pool->For(rows_, std::max<size_t>(1, kParallelElements / 4 / cols_),
-                      [&](size_t, size_t begin, size_t end) {
-                        kernel_->softmax(
-                            RunInput<float>(context, 0) + begin * cols_,
-                            RunOutput<float>(context, 0) + begin * cols_,
-                            end - begin, cols_);
-                      });
+    context.pool->For(
+        rows_, Grain(cols_, 16), [&](size_t, size_t begin, size_t end) {
+          kernel_->softmax(RunInput<float>(context, 0) + begin * cols_,
+                           RunOutput<float>(context, 0) + begin * cols_,
+                           end - begin, cols_);
+        });
   }
 
   std::string Kernel() const override { return kernel_->name; }

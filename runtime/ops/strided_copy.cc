@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "runtime/ops/broadcast.h"
+#include "runtime/ops/parallel.h"
 
 namespace bittern::runtime {
 namespace {
@@ -83,8 +83,7 @@ void StridedCopy::RunTyped(const T* in, T* out, const ThreadPool& pool) const {
   size_t planes = 1;
   for (size_t i = 0; i < outer_rank_; ++i) planes *= outer_[i].size;
   const size_t chunks = (rows_.size + kBlock - 1) / kBlock;  // of each plane
-  const size_t grain = std::max<size_t>(
-      1, kParallelElements / std::max<size_t>(1, kBlock * inner_.size));
+  const size_t grain = Grain(kBlock * inner_.size, 2);
   pool.For(planes * chunks, grain, [&](size_t, size_t begin, size_t end) {
     while (begin < end) {
       const size_t first = begin % chunks;

@@ -2,8 +2,9 @@
 #pragma once
 
 #include "kernels/elementwise/elementwise.h"
-#include "runtime/ops/broadcast.h"
+#include "runtime/ops/infer.h"
 #include "runtime/ops/op_registry.h"
+#include "runtime/ops/parallel.h"
 
 namespace bittern::runtime {
 
@@ -29,7 +30,7 @@ class UnaryOp final : public Op {
 
   void Run(const RunContext& context) const noexcept override {
     context.pool->For(
-        count_, kParallelElements, [&](size_t, size_t begin, size_t end) {
+        count_, Grain(1, 4), [&](size_t, size_t begin, size_t end) {
           if (kernel_ != nullptr) {
             kernel_->unary(kFunction, RunInput<float>(context, 0) + begin,
                            RunOutput<float>(context, 0) + begin, end - begin);

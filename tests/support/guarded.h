@@ -1,4 +1,5 @@
-// A buffer with guard bytes on both sides: catches kernels that write outside what they were given.
+// A buffer with guard bytes on both sides: catches kernels that write outside
+// what they were given.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +16,9 @@ class Guarded {  // owns its memory; movable, not copyable
   Guarded(const Guarded&) = delete;
 
   template <class T>
-  T* As() { return reinterpret_cast<T*>(data_); }
+  T* As() {
+    return reinterpret_cast<T*>(data_);
+  }
   size_t bytes() const { return bytes_; }
   void Fill(uint8_t value);
   bool Intact() const;  // no guard byte changed

@@ -1,4 +1,5 @@
-// Deterministic pseudo-random values for tests: the same on every platform, unlike <random> distributions.
+// Deterministic pseudo-random values for tests: the same on every platform,
+// unlike <random> distributions.
 #pragma once
 
 #include <cstddef>

@@ -150,6 +150,9 @@ class Session {
     return Status(bittern_session_set_image(handle_, index, &image));
   }
   Status Run() { return Status(bittern_session_run(handle_)); }
+  Status Profile(bittern_profile_entry* entries, std::size_t* count) const {
+    return Status(bittern_session_profile(handle_, entries, count));
+  }
 
   bittern_session* handle() const { return handle_; }
   explicit operator bool() const { return handle_ != nullptr; }

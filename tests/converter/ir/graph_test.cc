@@ -74,8 +74,8 @@ TEST_CASE("dead nodes, constants and tombstones go", "[ir]") {
 }
 
 TEST_CASE("an unused graph input stays", "[ir]") {
-  Graph graph = GraphOf(
-      "input %x: f32[1]\ninput %y: f32[1]\n%z = Neg(%x)\noutput %z\n");
+  Graph graph =
+      GraphOf("input %x: f32[1]\ninput %y: f32[1]\n%z = Neg(%x)\noutput %z\n");
   graph.RemoveDead();
   CHECK(graph.inputs.size() == 2);
   CHECK(graph.value(graph.inputs[1]).name == "y");

@@ -24,7 +24,9 @@ std::string ErrorOf(const Graph& graph) {
   return result.ok() ? "" : result.error().message;
 }
 
-TEST_CASE("a good graph passes", "[ir]") { CHECK(ErrorOf(GraphOf(kGood)).empty()); }
+TEST_CASE("a good graph passes", "[ir]") {
+  CHECK(ErrorOf(GraphOf(kGood)).empty());
+}
 
 TEST_CASE("broken values are found", "[ir]") {
   Graph graph = GraphOf(kGood);
@@ -69,8 +71,9 @@ TEST_CASE("nodes are as their operators declare", "[ir]") {
       {"Nonsense(%x)",
        "node 'n' has operator 'Nonsense', which the runtime does not know"},
       {"Add(%x)", "Add 'n' has 1 inputs, expected 2"},
-      {"Transpose(%x)", "Transpose 'n' lacks attribute 'perm', expected a list "
-                        "of ints"},
+      {"Transpose(%x)",
+       "Transpose 'n' lacks attribute 'perm', expected a list "
+       "of ints"},
       {"Transpose(%x) perm=0",
        "Transpose 'n': attribute 'perm' is an int, expected a list of ints"},
       {"Add(%x, %x) axis=1",

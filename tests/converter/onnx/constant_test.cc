@@ -29,9 +29,8 @@ TEST_CASE("every value of Constant", "[onnx]") {
   CHECK(constant([](onnx::NodeProto& n) {
           SetFloats(n, "value_floats", {1, 2});
         }) == "const %y: f32[2] = {1.0, 2.0}");
-  CHECK(constant([](onnx::NodeProto& n) {
-          SetInts(n, "value_ints", {});
-        }) == "const %y: i64[0] = {}");
+  CHECK(constant([](onnx::NodeProto& n) { SetInts(n, "value_ints", {}); }) ==
+        "const %y: i64[0] = {}");
 }
 
 TEST_CASE("constants that are no numbers", "[onnx]") {

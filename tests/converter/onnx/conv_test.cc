@@ -46,8 +46,7 @@ TEST_CASE("convolutions that cannot be", "[onnx]") {
   }
   SECTION("an empty kernel") {
     model.Floats("w", {1, 1, 0, 1}, {}).Node("Conv", {"x", "w"}, {"y"});
-    CHECK(model.ErrorText().find("the kernel has size 0") !=
-          std::string::npos);
+    CHECK(model.ErrorText().find("the kernel has size 0") != std::string::npos);
   }
   SECTION("a kernel of absurd size without elements") {
     model.Floats("w", {0, 1, int64_t{1} << 40, 1}, {});

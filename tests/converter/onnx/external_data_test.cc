@@ -78,8 +78,9 @@ TEST_CASE("external data beyond the file is refused", "[onnx]") {
             .find("ends at byte 8+3, but file") != std::string::npos);
   CHECK(error({{"location", "data.bin"}, {"offset", "18446744073709551615"}}, 3)
             .find("has 10 bytes") != std::string::npos);
-  CHECK(error({{"location", "data.bin"}}, size_t{1} << 40)
-            .find("has 10 bytes") != std::string::npos);
+  CHECK(
+      error({{"location", "data.bin"}}, size_t{1} << 40).find("has 10 bytes") !=
+      std::string::npos);
   CHECK(error({{"location", "data.bin"}, {"length", "4"}}, 3) ==
         "error: tensor: external data has length 4, expected 3 bytes");
   CHECK(error({{"location", "data.bin"}, {"offset", "-1"}}, 3) ==

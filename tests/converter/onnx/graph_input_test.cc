@@ -64,8 +64,7 @@ TEST_CASE("inputs that cannot be are refused", "[onnx]") {
   CHECK(TypeOf(Info({1, 1, 1, 1, 1, 1, 1, 1, 1})) ==
         "error: input 'x' has 9 dimensions, expected at most 8");
   CHECK(TypeOf(Info({1}, onnx::TensorProto::STRING))
-            .find("element type STRING is not supported") !=
-        std::string::npos);
+            .find("element type STRING is not supported") != std::string::npos);
   onnx::ValueInfoProto sequence;
   sequence.set_name("x");
   sequence.mutable_type()->mutable_sequence_type();

@@ -12,7 +12,7 @@ using convert::NearestOp;
 
 TEST_CASE("every line of handlers.inc is found once", "[onnx]") {
   std::set<std::pair<std::string, std::string>> seen;
-#define BITTERN_ONNX_HANDLER(domain, op, function)      \
+#define BITTERN_ONNX_HANDLER(domain, op, function)       \
   CHECK(FindHandler(domain, #op) == &convert::function); \
   CHECK(seen.emplace(domain, #op).second);
 #include "converter/onnx/handlers.inc"
@@ -29,7 +29,7 @@ TEST_CASE("domains", "[onnx]") {
 
 TEST_CASE("the nearest name", "[onnx]") {
   CHECK(NearestOp("", "Matmul") == "MatMul");
-  CHECK(NearestOp("ai.onnx", "Softmin") == "Softmax");
+  CHECK(NearestOp("ai.onnx", "SoftMax") == "Softmax");
   CHECK(NearestOp("com.microsoft", "FastGelu") == "BiasGelu");
   CHECK(NearestOp("unknown.domain", "Rezhape") == "Reshape");
   CHECK(!NearestOp("", std::string(100000, 'x')).empty());

@@ -19,7 +19,9 @@ std::string ErrorOfBytes(const std::string& bytes) {
 // A small model of everything that carries sizes.
 OnnxModel Victim() {
   OnnxModel model;
-  model.Input("x", {-1, 4, 6}).Output("y").Floats("w", {6, 2}, std::vector<float>(12, 0.5f));
+  model.Input("x", {-1, 4, 6})
+      .Output("y")
+      .Floats("w", {6, 2}, std::vector<float>(12, 0.5f));
   model.Ints("starts", {1}, {1}).Ints("ends", {1}, {3}).Ints("axes", {1}, {1});
   model.Node("Slice", {"x", "starts", "ends", "axes"}, {"cut"});
   model.Node("MatMul", {"cut", "w"}, {"product"});
@@ -108,6 +110,11 @@ TEST_CASE("graphs that cannot be", "[onnx]") {
     CHECK(model.ErrorText() ==
           "initializer 'w' is sparse, expected a dense one");
   }
+}
+
+TEST_CASE("names that collide or lead nowhere", "[onnx]") {
+  OnnxModel model;
+  model.Input("x", {2}).Output("y");
   SECTION("one name, two nodes") {
     model.Node("Neg", {"x"}, {"y"});
     model.Node("Abs", {"x"}, {"y"});
@@ -213,6 +220,15 @@ TEST_CASE("nodes whose sizes explode", "[onnx]") {
     model.Ints("a", {}, {INT64_MIN}).Ints("b", {}, {INT64_MAX});
     model.Ints("c", {}, {1}).Node("Range", {"a", "b", "c"}, {"y"});
   }
+  const std::string message = model.ErrorText();
+  CHECK(message.find('\n') == std::string::npos);
+  CHECK(message.size() > 20);
+}
+
+TEST_CASE("nodes whose sizes cannot be", "[onnx]") {
+  OnnxModel model;
+  model.Input("x", {1}).Output("y");
+  const int64_t huge = int64_t{1} << 40;
   SECTION("Reshape to negative sizes") {
     model.Ints("shape", {2}, {-1, -1}).Node("Reshape", {"x", "shape"}, {"y"});
   }
@@ -252,7 +268,8 @@ TEST_CASE("nodes whose sizes explode", "[onnx]") {
 TEST_CASE("names cannot break the line", "[onnx]") {
   OnnxModel model;
   model.Input("x", {2}).Output("y");
-  model.Node("No\nSuch\x1b[31mOp", {"x"}, {"y"}).set_name(std::string(5000, 'n'));
+  model.Node("No\nSuch\x1b[31mOp", {"x"}, {"y"})
+      .set_name(std::string(5000, 'n'));
   const std::string message = model.ErrorText();
   CHECK(message.find('\n') == std::string::npos);
   CHECK(message.find('\x1b') == std::string::npos);

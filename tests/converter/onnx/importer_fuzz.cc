@@ -7,8 +7,7 @@
 #include "converter/onnx/importer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const auto imported =
-      bittern::convert::ImportOnnxBytes(data, size, "", {});
+  const auto imported = bittern::convert::ImportOnnxBytes(data, size, "", {});
   if (imported.ok()) return 0;
   const std::string& message = imported.error().message;
   if (message.empty() || message.find('\n') != std::string::npos) std::abort();

@@ -32,7 +32,7 @@ TEST_CASE("names, order and dead nodes of ordinary files", "[onnx]") {
   model.Input("x", {2}).Input("w", {2}).Floats("w", {2}, {1, 2});
   model.Floats("dead_weight", {2}, {1, 2}).Output("y");
   model.Node("Identity", {"late"}, {"alias"});
-  model.Node("Mul", {"alias", "w"}, {"y"});        // before its producer
+  model.Node("Mul", {"alias", "w"}, {"y"});  // before its producer
   model.Node("Add", {"x", "w"}, {"late"}).set_name("sum");
   model.Node("Unknown", {"x"}, {"training_output"});
   model.proto().add_opset_import()->set_domain("unused.domain");

@@ -45,11 +45,18 @@ Result<std::vector<onnx::TensorProto>> ReadTensors(const fs::path& directory,
 
 // First input of each operator that must be known when the plan is made.
 size_t FirstConstantInput(const std::string& op) {
-  static const std::map<std::string, size_t> kFirst = {
-      {"Reshape", 1},   {"Expand", 1},          {"Tile", 1},
-      {"Slice", 1},     {"Split", 1},           {"Squeeze", 1},
-      {"Unsqueeze", 1}, {"Pad", 1},             {"CumSum", 1},
-      {"Range", 0},     {"ConstantOfShape", 0}, {"Dropout", 1}};
+  static const std::map<std::string, size_t> kFirst = {{"Reshape", 1},
+                                                       {"Expand", 1},
+                                                       {"Tile", 1},
+                                                       {"Slice", 1},
+                                                       {"Split", 1},
+                                                       {"Squeeze", 1},
+                                                       {"Unsqueeze", 1},
+                                                       {"Pad", 1},
+                                                       {"CumSum", 1},
+                                                       {"Range", 0},
+                                                       {"ConstantOfShape", 0},
+                                                       {"Dropout", 1}};
   if (op.rfind("Reduce", 0) == 0) return 1;
   const auto found = kFirst.find(op);
   return found == kFirst.end() ? SIZE_MAX : found->second;
@@ -81,9 +88,9 @@ bool IsClose(float got, float expected) {
   if (std::isinf(expected)) return got == expected;
   const double difference =
       std::abs(static_cast<double>(got) - static_cast<double>(expected));
-  return difference <= kAbsoluteTolerance +
-                           kRelativeTolerance *
-                               std::abs(static_cast<double>(expected));
+  return difference <=
+         kAbsoluteTolerance +
+             kRelativeTolerance * std::abs(static_cast<double>(expected));
 }
 
 Result<void> Compare(const Array& got, const Array& expected) {
@@ -173,10 +180,9 @@ Result<void> RunCase(const NodeCase& node_case) {
     inputs.push_back(std::move(array));
   }
   const std::string bytes = model.SerializeAsString();
-  BITTERN_TRY_ASSIGN(
-      const convert::ImportedModel imported,
-      convert::ImportOnnxBytes(bytes.data(), bytes.size(),
-                                               node_case.directory, options));
+  BITTERN_TRY_ASSIGN(const convert::ImportedModel imported,
+                     convert::ImportOnnxBytes(bytes.data(), bytes.size(),
+                                              node_case.directory, options));
   BITTERN_TRY_ASSIGN(const std::vector<Array> outputs,
                      RunGraph(imported.graph, inputs));
   if (outputs.size() != node_case.outputs.size()) {

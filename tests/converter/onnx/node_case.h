@@ -1,11 +1,10 @@
 // One case of ONNX's backend tests: a model, input tensors, expected outputs.
 #pragma once
 
-#include <onnx/onnx_pb.h>
-
 #include <string>
 #include <vector>
 
+#include "converter/onnx/onnx_proto.h"
 #include "runtime/base/result.h"
 
 namespace bittern::test {

@@ -9,8 +9,7 @@ namespace {
 
 using Values = std::vector<float>;
 
-TEST_CASE("LayerNormalization over the last dimension stays one op",
-          "[onnx]") {
+TEST_CASE("LayerNormalization over the last dimension stays one op", "[onnx]") {
   OnnxModel model(17);
   model.Input("x", {2, 2}).Output("y").Floats("g", {2}, {2, 2});
   model.Floats("b", {2}, {1, 1});
@@ -26,8 +25,8 @@ TEST_CASE("LayerNormalization over several dimensions", "[onnx]") {
   OnnxModel model(17);
   model.Input("x", {1, 2, 2}).Output("y").Output("mean").Output("inverse");
   model.Floats("g", {2, 2}, {1, 1, 1, 2});
-  onnx::NodeProto& node = model.Node("LayerNormalization", {"x", "g"},
-                                     {"y", "mean", "inverse"});
+  onnx::NodeProto& node =
+      model.Node("LayerNormalization", {"x", "g"}, {"y", "mean", "inverse"});
   SetInt(node, "axis", 1);
   SetFloat(node, "epsilon", 0);
   const std::vector<Array> outputs =

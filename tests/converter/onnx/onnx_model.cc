@@ -122,8 +122,9 @@ std::vector<Array> OnnxModel::Run(const std::vector<Array>& inputs) const {
   runtime::Result<std::vector<Array>> outputs =
       RunGraph(imported.value().graph, inputs);
   if (!outputs.ok()) {
-    FAIL(outputs.error().message << "\n"
-                                 << convert::PrintGraph(imported.value().graph));
+    FAIL(outputs.error().message
+         << "\n"
+         << convert::PrintGraph(imported.value().graph));
   }
   return std::move(outputs).value();
 }

@@ -1,8 +1,6 @@
-// Builds small ONNX models in memory, imports and runs them: what the importer's
-// tests share.
+// Builds small ONNX models in memory, imports and runs them: what the
+// importer's tests share.
 #pragma once
-
-#include <onnx/onnx_pb.h>
 
 #include <initializer_list>
 #include <string>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "converter/onnx/importer.h"
+#include "converter/onnx/onnx_proto.h"
 #include "tests/converter/ir/run_graph.h"
 
 namespace bittern::test {

@@ -37,8 +37,7 @@ Values PadRow(const std::string& mode, int64_t before, int64_t after) {
 }
 
 TEST_CASE("Pad by the edge and by reflection", "[onnx]") {
-  CHECK(PadRow("edge", 2, 1) ==
-        Values{1, 1, 1, 2, 3, 3, 4, 4, 4, 5, 6, 6});
+  CHECK(PadRow("edge", 2, 1) == Values{1, 1, 1, 2, 3, 3, 4, 4, 4, 5, 6, 6});
   CHECK(PadRow("reflect", 2, 2) ==
         Values{3, 2, 1, 2, 3, 2, 1, 6, 5, 4, 5, 6, 5, 4});
   CHECK(PadRow("reflect", 0, 1) == Values{1, 2, 3, 2, 4, 5, 6, 5});

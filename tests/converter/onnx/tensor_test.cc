@@ -87,11 +87,11 @@ TEST_CASE("raw data of every type", "[onnx]") {
 }
 
 TEST_CASE("half floats: normal, subnormal, special", "[onnx]") {
-  const std::vector<float> values = Read<float>(
-      Raw<uint16_t>(TensorProto::FLOAT16, {0x3C00, 0xC000, 0x7BFF, 0x0001,
-                                           0x83FF, 0x8000, 0x7C00, 0xFC00,
-                                           0x7E00}),
-      DType::kF32);
+  const std::vector<float> values =
+      Read<float>(Raw<uint16_t>(TensorProto::FLOAT16,
+                                {0x3C00, 0xC000, 0x7BFF, 0x0001, 0x83FF, 0x8000,
+                                 0x7C00, 0xFC00, 0x7E00}),
+                  DType::kF32);
   CHECK(values[0] == 1.0f);
   CHECK(values[1] == -2.0f);
   CHECK(values[2] == 65504.0f);
@@ -145,8 +145,8 @@ TEST_CASE("packed 4- and 2-bit integers", "[onnx]") {
   // One byte in each int32; old writers sign-extended it.
   CHECK(Read<int8_t>(Int32Data(convert::kOnnxInt4, 3, {0x7F - 0x80, 0x08}),
                      DType::kS8) == std::vector<int8_t>{-1, -1, -8});
-  CHECK(Read<uint8_t>(Int32Data(convert::kOnnxUint4, 2, {0x7F}),
-                      DType::kU8) == std::vector<uint8_t>{15, 7});
+  CHECK(Read<uint8_t>(Int32Data(convert::kOnnxUint4, 2, {0x7F}), DType::kU8) ==
+        std::vector<uint8_t>{15, 7});
   CHECK(Read<int8_t>(Int32Data(convert::kOnnxInt2, 4, {0xE4}), DType::kS8) ==
         std::vector<int8_t>{0, 1, -2, -1});
 }
@@ -184,7 +184,8 @@ TEST_CASE("wrong tensors are refused", "[onnx]") {
         std::string::npos);
   TensorProto segmented = FloatTensor("", {1}, {1});
   segmented.mutable_segment()->set_begin(0);
-  CHECK(ErrorOf(segmented) == "tensor is stored in segments, expected one piece");
+  CHECK(ErrorOf(segmented) ==
+        "tensor is stored in segments, expected one piece");
 }
 
 }  // namespace

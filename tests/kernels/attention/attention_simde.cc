@@ -1,4 +1,5 @@
-// A second copy of the AVX-512 kernel over SIMDe, so that every x86 CPU runs its code.
+// A second copy of the AVX-512 files over SIMDe, so that every x86 CPU runs
+// its code.
 #if defined(__x86_64__)
 #include <immintrin.h>  // first: SIMDe then takes its types from it, where clang 19 would see them declared twice
 
@@ -7,4 +8,5 @@
 
 #define BITTERN_SIMDE
 #include "kernels/attention/attention_avx512vpopcntdq.cc"
+#include "kernels/attention/attention_table_avx512.cc"
 #endif

@@ -1,5 +1,7 @@
-// Every attention kernel on every target against the plain loops: all shapes of the supported models, zeros in every operand,
-// zero points of both signs, negative scales, soft and hard probability rows, row ranges, both outputs, guard bytes.
+// Every attention kernel on every target against the plain loops: all shapes of
+// the supported models, zeros in every operand, zero points of both signs,
+// negative scales, soft and hard probability rows, row ranges, both outputs,
+// guard bytes.
 #include "kernels/attention/attention.h"
 
 #include <catch2/catch.hpp>
@@ -12,7 +14,8 @@
 namespace bittern::kernels {
 
 #if defined(__x86_64__)
-std::span<const AttentionKernel> AttentionAvx512VpopcntdqSimde();  // attention_simde.cc
+std::span<const AttentionKernel>
+AttentionAvx512VpopcntdqSimde();  // attention_simde.cc
 #endif
 
 namespace {
@@ -27,7 +30,8 @@ struct Case {
   size_t zero_percent;
 };
 
-// A problem with random operands; every head has its own zero points and scales.
+// A problem with random operands; every head has its own zero points and
+// scales.
 struct Problem {
   Problem(const Case& c, uint64_t seed)
       : q(c.tokens, c.heads * c.head_dim, c.head_dim),
@@ -36,9 +40,12 @@ struct Problem {
         out(c.tokens, c.heads * c.head_dim, c.heads * c.head_dim),
         floats(c.tokens * c.heads * c.head_dim * 4, 4) {
     static const int32_t kZeroPoints[] = {0, -1, 1, -2, 3};
-    static const float kScales[] = {0.05f, 0.02f, -0.05f, 0.4f, -3.0f};  // the last: exp underflows for most keys
+    static const float kScales[] = {
+        0.05f, 0.02f, -0.05f, 0.4f,
+        -3.0f};  // the last: exp underflows for most keys
     Random random(seed);
-    for (TestPlanes* planes : {&q, &k, &v}) planes->Randomise(random, c.zero_percent);
+    for (TestPlanes* planes : {&q, &k, &v})
+      planes->Randomise(random, c.zero_percent);
     for (size_t h = 0; h < c.heads; ++h) {
       const auto zero_point = [&] { return kZeroPoints[random.Below(5)]; };
       AttentionHead head{};
@@ -47,7 +54,8 @@ struct Problem {
       head.zp = random.Below(3) == 0 ? zero_point() : -1;
       head.zv = zero_point();
       head.score_scale = kScales[random.Below(5)];
-      head.ap = (random.Below(4) == 0 ? -1.0f : 1.0f) * random.Uniform(0.5f, 2.0f) / static_cast<float>(c.tokens);
+      head.ap = (random.Below(4) == 0 ? -1.0f : 1.0f) *
+                random.Uniform(0.5f, 2.0f) / static_cast<float>(c.tokens);
       head.out_scale = random.Below(4) == 0 ? -0.01f : 0.01f;
       heads.push_back(head);
     }
@@ -62,13 +70,15 @@ struct Problem {
   // Output of rows [row, row + rows) in `out` or `floats`.
   bool Run(const AttentionKernel& kernel, size_t row, size_t rows, bool codes) {
     const size_t keys = args.k.rows;
-    Guarded prepared(args.heads * kernel.prepared_bytes(keys, args.head_dim)), scratch(kernel.scratch_bytes(keys, args.head_dim));
+    Guarded prepared(args.heads * kernel.prepared_bytes(keys, args.head_dim)),
+        scratch(kernel.scratch_bytes(keys, args.head_dim));
     args.prepared = prepared.As<void>();
     args.out_codes = codes ? out.planes() : CodePlanes{};
     args.out_f32 = codes ? nullptr : floats.As<float>();
     for (size_t h = 0; h < args.heads; ++h) kernel.prepare(args, h);
     kernel.run(args, row, rows, scratch.As<void>());
-    return prepared.Intact() && scratch.Intact() && out.Intact() && floats.Intact();
+    return prepared.Intact() && scratch.Intact() && out.Intact() &&
+           floats.Intact();
   }
 
   TestPlanes q, k, v, out;
@@ -79,10 +89,13 @@ struct Problem {
 
 std::vector<Case> Cases() {
   std::vector<Case> cases;
-  for (const size_t tokens : std::initializer_list<size_t>{1, 5, 49, 50, 63, 64, 65, 197, 198}) {
-    for (const size_t head_dim : std::initializer_list<size_t>{1, 8, 16, 32, 48, 64, 96}) {
+  for (const size_t tokens :
+       std::initializer_list<size_t>{1, 5, 49, 50, 63, 64, 65, 197, 198}) {
+    for (const size_t head_dim :
+         std::initializer_list<size_t>{1, 8, 16, 32, 48, 64, 96}) {
       for (const size_t zero_percent : std::initializer_list<size_t>{0, 10}) {
-        const size_t heads = tokens > 65 ? (head_dim == 64 ? 3 : 1) : (head_dim == 8 ? 4 : 3);
+        const size_t heads =
+            tokens > 65 ? (head_dim == 64 ? 3 : 1) : (head_dim == 8 ? 4 : 3);
         cases.push_back({tokens, heads, head_dim, zero_percent});
       }
     }
@@ -91,17 +104,21 @@ std::vector<Case> Cases() {
 }
 
 std::vector<Target> Targets() {
-  std::vector<Target> targets = test::KernelsOnTargets<AttentionKernel>(&AttentionKernels);
+  std::vector<Target> targets =
+      test::KernelsOnTargets<AttentionKernel>(&AttentionKernels);
 #if defined(__x86_64__)
   // Its float stages are those of this CPU's best Highway target.
   const std::string_view best = BestTarget(DetectCpu());
   const bool fused = best != "scalar" && best != "sse4";
-  for (const AttentionKernel& kernel : AttentionAvx512VpopcntdqSimde()) targets.push_back({&kernel, "attention over SIMDe", fused});
+  for (const AttentionKernel& kernel : AttentionAvx512VpopcntdqSimde())
+    targets.push_back({&kernel, "attention over SIMDe", fused});
 #endif
   return targets;
 }
 
-const AttentionKernel& Reference() { return *AttentionKernels(DetectCpu()).front(); }
+const AttentionKernel& Reference() {
+  return *AttentionKernels(DetectCpu()).front();
+}
 
 TEST_CASE("attention equals the reference") {
   const auto targets = Targets();
@@ -112,19 +129,23 @@ TEST_CASE("attention equals the reference") {
       REQUIRE(expected.Run(Reference(), 0, c.tokens, false));
       for (const auto& target : targets) {
         if (!target.exact || target.kernel->is_reference) continue;
-        CAPTURE(target.name, c.tokens, c.heads, c.head_dim, c.zero_percent, seed);
+        CAPTURE(target.name, c.tokens, c.heads, c.head_dim, c.zero_percent,
+                seed);
         Problem got(c, seed * 1000 + c.tokens);
         REQUIRE(got.Run(*target.kernel, 0, c.tokens, true));
         REQUIRE(got.Run(*target.kernel, 0, c.tokens, false));
-        REQUIRE(test::SameRows(got.out.planes(), expected.out.planes(), 0, c.tokens));
-        REQUIRE(std::memcmp(got.floats.As<void>(), expected.floats.As<void>(), got.floats.bytes()) == 0);
+        REQUIRE(test::SameRows(got.out.planes(), expected.out.planes(), 0,
+                               c.tokens));
+        REQUIRE(std::memcmp(got.floats.As<void>(), expected.floats.As<void>(),
+                            got.floats.bytes()) == 0);
       }
     }
   }
 }
 
-// Without a fused multiply-add exp differs in its last bits: a probability at its threshold may change its code, which moves
-// each output integer by a few; most outputs stay.
+// Without a fused multiply-add exp differs in its last bits: a probability at
+// its threshold may change its code, which moves each output integer by a few;
+// most outputs stay.
 TEST_CASE("unfused targets agree closely") {
   const Case c{64, 2, 64, 5};
   Problem expected(c, 4);
@@ -133,7 +154,8 @@ TEST_CASE("unfused targets agree closely") {
     CAPTURE(target.name);
     Problem got(c, 4);
     REQUIRE(got.Run(*target.kernel, 0, c.tokens, true));
-    CHECK(test::CountDifferent(got.out.planes(), expected.out.planes()) <= c.tokens * c.heads * c.head_dim / 200);
+    CHECK(test::CountDifferent(got.out.planes(), expected.out.planes()) <=
+          c.tokens * c.heads * c.head_dim / 200);
   }
 }
 
@@ -152,7 +174,8 @@ TEST_CASE("scales that are not finite or have no window") {
         }
         REQUIRE(expected.Run(Reference(), 0, c.tokens, true));
         REQUIRE(got.Run(*target.kernel, 0, c.tokens, true));
-        REQUIRE(test::SameRows(got.out.planes(), expected.out.planes(), 0, c.tokens));
+        REQUIRE(test::SameRows(got.out.planes(), expected.out.planes(), 0,
+                               c.tokens));
       }
     }
   }
@@ -182,17 +205,20 @@ TEST_CASE("the reference's integers are the definition") {
     double total = 0;
     for (size_t j = 0; j < 5; ++j) {
       int32_t score = 0;
-      for (size_t d = 0; d < 8; ++d) score += (CodeAt(p.args.q, i, d) - 1) * (CodeAt(p.args.k, j, d) + 2);
+      for (size_t d = 0; d < 8; ++d)
+        score += (CodeAt(p.args.q, i, d) - 1) * (CodeAt(p.args.k, j, d) + 2);
       REQUIRE(scores[i * 5 + j] == score);
       total += std::exp(0.1 * score);
     }
     for (size_t j = 0; j < 5; ++j) {
       const double level = std::exp(0.1 * scores[i * 5 + j]) / total / 0.2 - 1;
-      if (std::fabs(level) > 1e-4) CHECK(probs[i * 5 + j] == (level > 0 ? 1 : -1));
+      if (std::fabs(level) > 1e-4)
+        CHECK(probs[i * 5 + j] == (level > 0 ? 1 : -1));
     }
     for (size_t d = 0; d < 8; ++d) {
       int32_t sum = 0;
-      for (size_t j = 0; j < 5; ++j) sum += (probs[i * 5 + j] + 1) * (CodeAt(p.args.v, j, d) - 3);
+      for (size_t j = 0; j < 5; ++j)
+        sum += (probs[i * 5 + j] + 1) * (CodeAt(p.args.v, j, d) - 3);
       REQUIRE(out[i * 8 + d] == sum);
     }
   }

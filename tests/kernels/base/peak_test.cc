@@ -20,7 +20,8 @@ TEST_CASE("every target has its peaks") {
       CpuFeatures needed;
       if (target != "scalar") CHECK(CapCpu(cpu, peak.target, &needed));
     }
-    if (target == "scalar") continue;  // no loop of its own; AArch64 has no Highway target below NEON
+    if (target == "scalar")
+      continue;  // no loop of its own; AArch64 has no Highway target below NEON
     CHECK(BestPeak(peaks, "f32") > 0);
     CHECK(BestPeak(peaks, "w1a1") > BestPeak(peaks, "f32"));
     CHECK(BestPeak(peaks, "w9a9") == 0);

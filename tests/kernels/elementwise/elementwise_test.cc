@@ -1,5 +1,7 @@
-// Every elementwise kernel on every target against the plain loops, over lengths around each vector width, extremes and
-// guard bytes; and a sweep of exp, erf and tanh over the whole fp32 range, bit for bit and against libm in double.
+// Every elementwise kernel on every target against the plain loops, over
+// lengths around each vector width, extremes and guard bytes; and a sweep of
+// exp, erf and tanh over the whole fp32 range, bit for bit and against libm in
+// double.
 #include "kernels/elementwise/elementwise.h"
 
 #include <bit>
@@ -17,20 +19,27 @@ using test::Guarded;
 using test::Random;
 using test::SameBits;
 
-// SSE4 and scalar have no fused multiply-add: a polynomial step is off by at most one more rounding.
+// SSE4 and scalar have no fused multiply-add: a polynomial step is off by at
+// most one more rounding.
 constexpr float kUnfusedRelative = 4e-6f;
 constexpr float kUnfusedAbsolute = 1e-6f;
 
-constexpr size_t kLengths[] = {1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 192, 197, 198, 768};
-const float kExtremes[] = {0.0f,   -0.0f,      NAN,      -NAN,      INFINITY, -INFINITY, 0x1p-149f, -0x1p-149f, 0x1p-126f, 3.4e38f,
-                           -3.4e38f, 0.5f, 1.5f, 2.5f, -0.5f, -2.5f, 88.5f, -103.0f, 3.92f, -3.92f, 8388609.0f};
+constexpr size_t kLengths[] = {1,  2,  15, 16,  17,  31,  32, 33,
+                               63, 64, 65, 192, 197, 198, 768};
+const float kExtremes[] = {
+    0.0f,       -0.0f,     NAN,     -NAN,     INFINITY, -INFINITY, 0x1p-149f,
+    -0x1p-149f, 0x1p-126f, 3.4e38f, -3.4e38f, 0.5f,     1.5f,      2.5f,
+    -0.5f,      -2.5f,     88.5f,   -103.0f,  3.92f,    -3.92f,    8388609.0f};
 
-const ElementwiseKernel& Reference() { return *ElementwiseKernels(DetectCpu()).front(); }
+const ElementwiseKernel& Reference() {
+  return *ElementwiseKernels(DetectCpu()).front();
+}
 
 bool Agree(float got, float expected, bool exact) {
   if (SameBits(got, expected)) return true;
   if (exact || std::isnan(got) || std::isnan(expected)) return false;
-  return std::fabs(got - expected) <= std::fabs(expected) * kUnfusedRelative + kUnfusedAbsolute;
+  return std::fabs(got - expected) <=
+         std::fabs(expected) * kUnfusedRelative + kUnfusedAbsolute;
 }
 
 // Values of every size, every tenth an extreme.
@@ -38,33 +47,42 @@ std::vector<float> Values(size_t count, uint64_t seed) {
   Random random(seed);
   std::vector<float> x(count);
   for (float& v : x) {
-    v = random.Below(10) == 0 ? kExtremes[random.Below(std::size(kExtremes))] : random.Normal() * (random.Below(2) == 0 ? 1.0f : 20.0f);
+    v = random.Below(10) == 0
+            ? kExtremes[random.Below(std::size(kExtremes))]
+            : random.Normal() * (random.Below(2) == 0 ? 1.0f : 20.0f);
   }
   return x;
 }
 
 struct Buffer {  // `count` floats between guards, one float off the alignment
-  explicit Buffer(const std::vector<float>& x) : guarded(x.size() * 4, 4) { std::memcpy(data(), x.data(), x.size() * 4); }
+  explicit Buffer(const std::vector<float>& x) : guarded(x.size() * 4, 4) {
+    std::memcpy(data(), x.data(), x.size() * 4);
+  }
   float* data() { return guarded.As<float>(); }
   Guarded guarded;
 };
 
-size_t CountWrong(const float* got, const std::vector<float>& expected, bool exact) {
+size_t CountWrong(const float* got, const std::vector<float>& expected,
+                  bool exact) {
   size_t wrong = 0;
-  for (size_t i = 0; i < expected.size(); ++i) wrong += !Agree(got[i], expected[i], exact);
+  for (size_t i = 0; i < expected.size(); ++i)
+    wrong += !Agree(got[i], expected[i], exact);
   return wrong;
 }
 
 TEST_CASE("unary kernels equal the reference") {
-  for (const auto& target : test::KernelsOnTargets<ElementwiseKernel>(&ElementwiseKernels)) {
+  for (const auto& target :
+       test::KernelsOnTargets<ElementwiseKernel>(&ElementwiseKernels)) {
     for (size_t f = 0; f < static_cast<size_t>(Unary::kCount); ++f) {
       for (const size_t count : kLengths) {
         CAPTURE(target.name, f, count);
         const std::vector<float> x = Values(count, count);
         std::vector<float> expected(count);
-        Reference().unary(static_cast<Unary>(f), x.data(), expected.data(), count);
+        Reference().unary(static_cast<Unary>(f), x.data(), expected.data(),
+                          count);
         Buffer y(x);
-        target.kernel->unary(static_cast<Unary>(f), y.data(), y.data(), count);  // in place
+        target.kernel->unary(static_cast<Unary>(f), y.data(), y.data(),
+                             count);  // in place
         REQUIRE(CountWrong(y.data(), expected, target.exact) == 0);
         REQUIRE(y.guarded.Intact());
       }
@@ -73,16 +91,21 @@ TEST_CASE("unary kernels equal the reference") {
 }
 
 TEST_CASE("binary kernels equal the reference") {
-  for (const auto& target : test::KernelsOnTargets<ElementwiseKernel>(&ElementwiseKernels)) {
+  for (const auto& target :
+       test::KernelsOnTargets<ElementwiseKernel>(&ElementwiseKernels)) {
     for (size_t f = 0; f < static_cast<size_t>(Binary::kCount); ++f) {
-      for (const Spread spread : {Spread::kBoth, Spread::kLeftScalar, Spread::kRightScalar}) {
+      for (const Spread spread :
+           {Spread::kBoth, Spread::kLeftScalar, Spread::kRightScalar}) {
         for (const size_t count : kLengths) {
           CAPTURE(target.name, f, static_cast<int>(spread), count);
-          const std::vector<float> a = Values(count, count), b = Values(count, count + 1000);
+          const std::vector<float> a = Values(count, count),
+                                   b = Values(count, count + 1000);
           std::vector<float> expected(count);
-          Reference().binary(static_cast<Binary>(f), spread, a.data(), b.data(), expected.data(), count);
+          Reference().binary(static_cast<Binary>(f), spread, a.data(), b.data(),
+                             expected.data(), count);
           Buffer left(a), right(b), y(a);
-          target.kernel->binary(static_cast<Binary>(f), spread, left.data(), right.data(), y.data(), count);
+          target.kernel->binary(static_cast<Binary>(f), spread, left.data(),
+                                right.data(), y.data(), count);
           REQUIRE(CountWrong(y.data(), expected, target.exact) == 0);
           REQUIRE(y.guarded.Intact());
         }
@@ -92,8 +115,10 @@ TEST_CASE("binary kernels equal the reference") {
 }
 
 TEST_CASE("clip equals the reference") {
-  const std::pair<float, float> bounds[] = {{-10, 10}, {0, 1}, {1, -1}, {-INFINITY, 3}, {-0.0f, 0.0f}};
-  for (const auto& target : test::KernelsOnTargets<ElementwiseKernel>(&ElementwiseKernels)) {
+  const std::pair<float, float> bounds[] = {
+      {-10, 10}, {0, 1}, {1, -1}, {-INFINITY, 3}, {-0.0f, 0.0f}};
+  for (const auto& target :
+       test::KernelsOnTargets<ElementwiseKernel>(&ElementwiseKernels)) {
     for (const auto& [lo, hi] : bounds) {
       CAPTURE(target.name, lo, hi);
       const std::vector<float> x = Values(197, 7);
@@ -115,7 +140,8 @@ TEST_CASE("special values") {
   };
   const float nan = std::bit_cast<float>(0x7fc00000u);
   for (size_t f = 0; f < static_cast<size_t>(Unary::kCount); ++f) {
-    if (static_cast<Unary>(f) != Unary::kSign) CHECK(SameBits(at(static_cast<Unary>(f), -NAN), nan));
+    if (static_cast<Unary>(f) != Unary::kSign)
+      CHECK(SameBits(at(static_cast<Unary>(f), -NAN), nan));
   }
   CHECK(SameBits(at(Unary::kSign, NAN), 0.0f));
   CHECK(SameBits(at(Unary::kSign, -0.0f), 0.0f));
@@ -135,12 +161,14 @@ TEST_CASE("special values") {
   CHECK(SameBits(at(Unary::kGelu, -20.0f), -0.0f));
 }
 
-// Every 1021st bit pattern: 4.2 million floats of both signs, all exponents, infinities, NaNs.
+// Every 1021st bit pattern: 4.2 million floats of both signs, all exponents,
+// infinities, NaNs.
 TEST_CASE("exp, erf and tanh give the same bits on every fused target") {
   constexpr size_t kChunk = 4096;
   constexpr uint64_t kStep = 1021;
   std::vector<float> x(kChunk), expected(kChunk), got(kChunk);
-  const auto targets = test::KernelsOnTargets<ElementwiseKernel>(&ElementwiseKernels);
+  const auto targets =
+      test::KernelsOnTargets<ElementwiseKernel>(&ElementwiseKernels);
   for (const Unary f : {Unary::kExp, Unary::kErf, Unary::kTanh}) {
     size_t wrong = 0;
     for (uint64_t bits = 0; bits < uint64_t{1} << 32;) {
@@ -168,16 +196,20 @@ double WorstUlps(Unary f, double (*exact)(double), float limit) {
     float y;
     Reference().unary(f, &x, &y, 1);
     const double truth = exact(static_cast<double>(x));
-    const double ulp = std::ldexp(1.0, std::max(std::ilogb(static_cast<float>(truth)), -126) - 23);
+    const double ulp = std::ldexp(
+        1.0, std::max(std::ilogb(static_cast<float>(truth)), -126) - 23);
     worst = std::max(worst, std::fabs(static_cast<double>(y) - truth) / ulp);
   }
   return worst;
 }
 
 TEST_CASE("exp, erf and tanh are accurate") {
-  CHECK(WorstUlps(Unary::kExp, [](double x) { return std::exp(x); }, 88.0f) < 0.9);
-  CHECK(WorstUlps(Unary::kErf, [](double x) { return std::erf(x); }, 30.0f) < 1.1);
-  CHECK(WorstUlps(Unary::kTanh, [](double x) { return std::tanh(x); }, 30.0f) < 1.4);
+  CHECK(WorstUlps(
+            Unary::kExp, [](double x) { return std::exp(x); }, 88.0f) < 0.9);
+  CHECK(WorstUlps(
+            Unary::kErf, [](double x) { return std::erf(x); }, 30.0f) < 1.1);
+  CHECK(WorstUlps(
+            Unary::kTanh, [](double x) { return std::tanh(x); }, 30.0f) < 1.4);
 }
 
 }  // namespace

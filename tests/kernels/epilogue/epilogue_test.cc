@@ -1,5 +1,6 @@
-// Every epilogue on every target against the plain loops: strips at odd columns and widths, with and without bias and
-// residual, windows hit at their ends, groups of every size, extremes, guard bytes.
+// Every epilogue on every target against the plain loops: strips at odd columns
+// and widths, with and without bias and residual, windows hit at their ends,
+// groups of every size, extremes, guard bytes.
 #include "kernels/epilogue/epilogue.h"
 
 #include <catch2/catch.hpp>
@@ -9,22 +10,35 @@
 #include "tests/kernels/targets.h"
 
 namespace bittern::kernels {
+
+#if defined(__x86_64__)
+std::span<const EpilogueKernel> EpilogueAvx512Simde();  // epilogue_simde.cc
+#endif
+
 namespace {
 
 using test::Guarded;
 using test::Random;
 using test::TestPlanes;
 
-constexpr size_t kRows = 5;      // of the whole output; a strip covers rows 1..3
-constexpr size_t kStripRows = 3;
-constexpr size_t kWidths[] = {1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 192, 197, 198, 768};
-// SSE4 and scalar normalise unfused, so a value at a threshold may fall on its other side: at most 1 in 500.
+constexpr size_t kRows =
+    40;  // of the whole output; a strip covers all but the first and last
+constexpr size_t kStripRows = kRows - 2;
+constexpr size_t kWidths[] = {1,  2,  15, 16,  17,  31,  32, 33,
+                              63, 64, 65, 192, 197, 198, 768};
+// SSE4 and scalar normalise unfused, so a value at a threshold may fall on its
+// other side: at most 1 in 500.
 constexpr size_t kUnfusedOneIn = 500;
 
 using Target = test::TargetKernel<EpilogueKernel>;
 
 std::vector<Target> Targets(EpilogueKind kind) {
-  std::vector<Target> all = test::KernelsOnTargets<EpilogueKernel>(&EpilogueKernels);
+  std::vector<Target> all =
+      test::KernelsOnTargets<EpilogueKernel>(&EpilogueKernels);
+#if defined(__x86_64__)
+  for (const EpilogueKernel& kernel : EpilogueAvx512Simde())
+    all.push_back({&kernel, "epilogue over SIMDe", true});
+#endif
   std::erase_if(all, [&](const Target& t) { return t.kernel->kind != kind; });
   return all;
 }
@@ -37,24 +51,41 @@ const EpilogueKernel& Reference(EpilogueKind kind) {
   return *EpilogueKernels(DetectCpu()).front();
 }
 
-// Accumulators of a strip of kStripRows x cols; exactly cols of them in the last row.
+// Accumulators of a strip of kStripRows x cols; exactly cols of them in the
+// last row.
 struct Strip {
   Strip(size_t col_in, size_t cols_in, uint64_t seed, int32_t magnitude)
-      : col(col_in), cols(cols_in), stride(RoundUp(cols * 4, 64)), memory((kStripRows - 1) * stride + cols * 4) {
+      : col(col_in),
+        cols(cols_in),
+        stride(RoundUp(cols * 4, 64)),
+        memory((kStripRows - 1) * stride + cols * 4) {
     Random random(seed);
     for (size_t r = 0; r < kStripRows; ++r) {
-      for (size_t j = 0; j < cols; ++j) At(r, j) = static_cast<int32_t>(random.Below(2 * static_cast<size_t>(magnitude) + 1)) - magnitude;
+      for (size_t j = 0; j < cols; ++j)
+        At(r, j) = static_cast<int32_t>(
+                       random.Below(2 * static_cast<size_t>(magnitude) + 1)) -
+                   magnitude;
     }
   }
-  int32_t& At(size_t r, size_t j) { return memory.As<int32_t>()[r * stride / 4 + j]; }
-  EpilogueStrip View() { return {memory.As<void>(), static_cast<ptrdiff_t>(stride), 1, kStripRows, col, cols}; }
+  int32_t& At(size_t r, size_t j) {
+    return memory.As<int32_t>()[r * stride / 4 + j];
+  }
+  EpilogueStrip View() {
+    return {memory.As<void>(),
+            static_cast<ptrdiff_t>(stride),
+            1,
+            kStripRows,
+            col,
+            cols};
+  }
 
   size_t col, cols, stride;
   Guarded memory;
 };
 
 // Runs `target` and the reference on equal garbage and compares all of it.
-bool SameFloats(const Target& target, EpilogueArgs args, EpilogueStrip strip, size_t n) {
+bool SameFloats(const Target& target, EpilogueArgs args, EpilogueStrip strip,
+                size_t n) {
   const size_t bytes = kRows * n * 4;
   Guarded expected(bytes, 4), got(bytes, 4);
   args.out_stride = static_cast<ptrdiff_t>(n * 4);
@@ -64,7 +95,8 @@ bool SameFloats(const Target& target, EpilogueArgs args, EpilogueStrip strip, si
   args.out_f32 = got.As<float>();
   args.out_i32 = got.As<int32_t>();
   target.kernel->run(args, strip);
-  return got.Intact() && std::memcmp(expected.As<void>(), got.As<void>(), bytes) == 0;
+  return got.Intact() &&
+         std::memcmp(expected.As<void>(), got.As<void>(), bytes) == 0;
 }
 
 TEST_CASE("int32 strips are stored") {
@@ -84,39 +116,50 @@ void CheckFloatKind(EpilogueKind kind) {
         CAPTURE(target.name, cols, flags);
         const size_t n = cols + 9;
         Random random(cols);
-        const std::vector<float> scale = random.Normals(n), bias = random.Normals(n);
+        const std::vector<float> scale = random.Normals(n),
+                                 bias = random.Normals(n);
         std::vector<float> residual = random.Normals(kRows * n);
         residual[2 * n + 7] = NAN;
         Strip strip(7, cols, cols, 5000);
         if (kind == EpilogueKind::kFloatF32) {
           const float values[] = {-0.0f, 1.5f, -INFINITY, 0x1p-149f};
-          for (size_t j = 0; j < cols; ++j) std::memcpy(&strip.At(1, j), &values[j % 4], 4);
+          for (size_t j = 0; j < cols; ++j)
+            std::memcpy(&strip.At(1, j), &values[j % 4], 4);
         }
         EpilogueArgs args;
         args.scale = scale.data();
         args.bias = (flags & 1) != 0 ? bias.data() : nullptr;
         args.residual = (flags & 2) != 0 ? residual.data() : nullptr;
         args.residual_stride = static_cast<ptrdiff_t>(n * 4);
-        REQUIRE(SameFloats(target, args, strip.View(), n));  // no fused operation: exact on every target
+        REQUIRE(SameFloats(target, args, strip.View(),
+                           n));  // no fused operation: exact on every target
       }
     }
   }
 }
 
-TEST_CASE("integer strips become floats") { CheckFloatKind(EpilogueKind::kScaleF32); }
-TEST_CASE("float strips are finished") { CheckFloatKind(EpilogueKind::kFloatF32); }
+TEST_CASE("integer strips become floats") {
+  CheckFloatKind(EpilogueKind::kScaleF32);
+}
+TEST_CASE("float strips are finished") {
+  CheckFloatKind(EpilogueKind::kFloatF32);
+}
 
-// Runs both on planes whose counts are zeroed, as the contract asks, and counts the codes that differ (all if anything else does).
-size_t DifferentCodes(const Target& target, EpilogueArgs args, EpilogueStrip strip, size_t n, size_t group) {
+// Runs both on planes whose counts are zeroed, as the contract asks, and counts
+// the codes that differ (all if anything else does).
+size_t DifferentCodes(const Target& target, EpilogueArgs args,
+                      EpilogueStrip strip, size_t n, size_t group) {
   TestPlanes expected(kRows, n, group), got(kRows, n, group);
-  for (const TestPlanes* planes : {&expected, &got}) std::memset(planes->planes().valid_count, 0, kRows * sizeof(int32_t));
+  for (const TestPlanes* planes : {&expected, &got})
+    std::memset(planes->planes().valid_count, 0, kRows * sizeof(int32_t));
   args.codes = expected.planes();
   Reference(target.kernel->kind).run(args, strip);
   args.codes = got.planes();
   target.kernel->run(args, strip);
   if (!got.Intact()) return SIZE_MAX;
   if (test::SameRows(got.planes(), expected.planes(), 0, kRows)) return 0;
-  return target.exact ? SIZE_MAX : test::CountDifferent(got.planes(), expected.planes());
+  return target.exact ? SIZE_MAX
+                      : test::CountDifferent(got.planes(), expected.planes());
 }
 
 struct WindowBounds {
@@ -124,10 +167,13 @@ struct WindowBounds {
 
   explicit WindowBounds(size_t n) {
     Random random(n);
-    const auto value = [&] { return static_cast<int32_t>(random.Below(9)) - 4; };
+    const auto value = [&] {
+      return static_cast<int32_t>(random.Below(9)) - 4;
+    };
     for (size_t i = 0; i < n; ++i) {
       pos_lo.push_back(i % 7 == 0 ? INT32_MIN : value());
-      pos_hi.push_back(i % 5 == 0 ? INT32_MAX : value());  // often below pos_lo: empty
+      pos_hi.push_back(i % 5 == 0 ? INT32_MAX
+                                  : value());  // often below pos_lo: empty
       neg_lo.push_back(i % 11 == 0 ? INT32_MAX : value());
       neg_hi.push_back(i % 11 == 0 ? INT32_MIN : value());
     }
@@ -150,18 +196,23 @@ TEST_CASE("windows give the codes") {
         strip.At(0, 0) = INT32_MIN;
         strip.At(2, cols - 1) = INT32_MAX;
         REQUIRE(DifferentCodes(target, args, strip.View(), n, n) == 0);
-        if (cols % 3 == 0 && col == 0) REQUIRE(DifferentCodes(target, args, strip.View(), n, n / 3) == 0);
+        if (cols % 3 == 0 && col == 0)
+          REQUIRE(DifferentCodes(target, args, strip.View(), n, n / 3) == 0);
       }
     }
   }
 }
 
-void CheckGroupNorm(const Target& target, size_t groups, size_t group, bool bias, bool affine) {
+void CheckGroupNorm(const Target& target, size_t groups, size_t group,
+                    bool bias, bool affine) {
   const size_t n = (groups + 1) * group;  // the strip starts at group 1
   Random random(group + groups);
-  std::vector<float> scale = random.Normals(n), offset = random.Normals(n), gamma = random.Normals(group), beta = random.Normals(group);
+  std::vector<float> scale = random.Normals(n), offset = random.Normals(n),
+                     gamma = random.Normals(group),
+                     beta = random.Normals(group);
   std::vector<float> a = random.Normals(groups + 1), z(groups + 1);
-  for (float& v : z) v = static_cast<float>(static_cast<int>(random.Below(6)) - 2);
+  for (float& v : z)
+    v = static_cast<float>(static_cast<int>(random.Below(6)) - 2);
   for (float& v : scale) v *= 0.01f;
   beta[group / 2] = -z[1] * a[1];
   gamma[group / 2] = 0.0f;  // exactly at the threshold of group 1
@@ -174,9 +225,12 @@ void CheckGroupNorm(const Target& target, size_t groups, size_t group, bool bias
   args.a = affine ? a.data() : nullptr;
   args.z = affine ? z.data() : nullptr;
   Strip strip(group, groups * group, group, 64);
-  for (size_t j = 0; j < group; ++j) strip.At(1, j) = 3;  // with equal scales of group 1 no variance: rstd = 1 / sqrt(eps)
+  for (size_t j = 0; j < group; ++j)
+    strip.At(1, j) =
+        3;  // with equal scales of group 1 no variance: rstd = 1 / sqrt(eps)
   for (size_t j = 0; j < group; ++j) scale[group + j] = 0.25f;
-  REQUIRE(DifferentCodes(target, args, strip.View(), n, group) <= (target.exact ? 0 : kStripRows * n / kUnfusedOneIn + 1));
+  REQUIRE(DifferentCodes(target, args, strip.View(), n, group) <=
+          (target.exact ? 0 : kStripRows * n / kUnfusedOneIn + 1));
 }
 
 TEST_CASE("normalised groups give the codes") {
@@ -185,7 +239,8 @@ TEST_CASE("normalised groups give the codes") {
       for (const size_t groups : {size_t{1}, size_t{3}}) {
         for (const int flags : {0, 1, 2, 3}) {
           CAPTURE(target.name, group, groups, flags);
-          CheckGroupNorm(target, groups, group, (flags & 1) != 0, (flags & 2) != 0);
+          CheckGroupNorm(target, groups, group, (flags & 1) != 0,
+                         (flags & 2) != 0);
         }
       }
     }
@@ -193,7 +248,8 @@ TEST_CASE("normalised groups give the codes") {
 }
 
 TEST_CASE("every kind is selected, the reference last of all") {
-  for (const auto kind : {EpilogueKind::kStoreI32, EpilogueKind::kScaleF32, EpilogueKind::kFloatF32, EpilogueKind::kWindowSign,
+  for (const auto kind : {EpilogueKind::kStoreI32, EpilogueKind::kScaleF32,
+                          EpilogueKind::kFloatF32, EpilogueKind::kWindowSign,
                           EpilogueKind::kGroupNormSign}) {
     const EpilogueKernel* kernel = SelectEpilogue(kind, DetectCpu());
     REQUIRE(kernel != nullptr);

@@ -1,4 +1,5 @@
-// LayerNorm and row sums on every target against the plain loops: lengths around each vector width, extremes, guard bytes.
+// LayerNorm and row sums on every target against the plain loops: lengths
+// around each vector width, extremes, guard bytes.
 #include "kernels/norm/norm.h"
 
 #include <bit>
@@ -16,38 +17,48 @@ using test::Guarded;
 using test::Random;
 using test::SameBits;
 
-// SSE4 and scalar round twice per square and per output; the variance sums up to 768 of them.
+// SSE4 and scalar round twice per square and per output; the variance sums up
+// to 768 of them.
 constexpr float kUnfusedTolerance = 2e-5f;
-constexpr size_t kLengths[] = {1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 192, 197, 198, 768};
+constexpr size_t kLengths[] = {1,  2,  15, 16,  17,  31,  32, 33,
+                               63, 64, 65, 192, 197, 198, 768};
 constexpr size_t kRows = 3;
 
 bool Agree(float got, float expected, bool exact) {
   if (SameBits(got, expected)) return true;
-  return !exact && std::fabs(got - expected) <= kUnfusedTolerance * (1 + std::fabs(expected));
+  return !exact && std::fabs(got - expected) <=
+                       kUnfusedTolerance * (1 + std::fabs(expected));
 }
 
 // Rows [kRows][cols] between guards, one float off the alignment.
 Guarded Rows(size_t cols, float scale, float offset, uint64_t seed) {
   Random random(seed);
   Guarded x(kRows * cols * 4, 4);
-  for (size_t i = 0; i < kRows * cols; ++i) x.As<float>()[i] = random.Normal() * scale + offset;
+  for (size_t i = 0; i < kRows * cols; ++i)
+    x.As<float>()[i] = random.Normal() * scale + offset;
   return x;
 }
 
-void CheckNorm(const test::TargetKernel<NormKernel>& target, size_t cols, const float* x) {
+void CheckNorm(const test::TargetKernel<NormKernel>& target, size_t cols,
+               const float* x) {
   Random random(cols);
-  const std::vector<float> gamma = random.Normals(cols), beta = random.Normals(cols);
+  const std::vector<float> gamma = random.Normals(cols),
+                           beta = random.Normals(cols);
   std::vector<float> expected(kRows * cols);
   const NormKernel& reference = *NormKernels(DetectCpu()).front();
-  reference.layer_norm(x, gamma.data(), beta.data(), 1e-6f, expected.data(), kRows, cols);
+  reference.layer_norm(x, gamma.data(), beta.data(), 1e-6f, expected.data(),
+                       kRows, cols);
   Guarded y(kRows * cols * 4, 4);
   std::memcpy(y.As<float>(), x, kRows * cols * 4);
-  target.kernel->layer_norm(y.As<float>(), gamma.data(), beta.data(), 1e-6f, y.As<float>(), kRows, cols);  // in place
+  target.kernel->layer_norm(y.As<float>(), gamma.data(), beta.data(), 1e-6f,
+                            y.As<float>(), kRows, cols);  // in place
   size_t wrong = 0;
-  for (size_t i = 0; i < expected.size(); ++i) wrong += !Agree(y.As<float>()[i], expected[i], target.exact);
+  for (size_t i = 0; i < expected.size(); ++i)
+    wrong += !Agree(y.As<float>()[i], expected[i], target.exact);
   CHECK(wrong == 0);
   CHECK(y.Intact());
-  CHECK(Agree(target.kernel->row_sum(x, cols), reference.row_sum(x, cols), true));  // additions only: exact everywhere
+  CHECK(Agree(target.kernel->row_sum(x, cols), reference.row_sum(x, cols),
+              true));  // additions only: exact everywhere
 }
 
 TEST_CASE("LayerNorm equals the reference") {
@@ -64,7 +75,8 @@ TEST_CASE("LayerNorm of extreme rows equals the reference") {
   for (const auto& target : test::KernelsOnTargets<NormKernel>(&NormKernels)) {
     if (!target.exact) continue;
     for (const size_t cols : {size_t{17}, size_t{64}}) {
-      for (const float extreme : {NAN, INFINITY, -INFINITY, 3e38f, 0x1p-149f, -0.0f}) {
+      for (const float extreme :
+           {NAN, INFINITY, -INFINITY, 3e38f, 0x1p-149f, -0.0f}) {
         CAPTURE(target.name, cols, extreme);
         Guarded x = Rows(cols, 1.0f, 0.0f, cols);
         x.As<float>()[cols + 3] = extreme;
@@ -78,10 +90,11 @@ TEST_CASE("LayerNorm of extreme rows equals the reference") {
 TEST_CASE("the row sum is the virtual-lane sum of the README") {
   std::vector<float> x(33, 0.0f);
   x[0] = 0x1p24f;
-  x[16] = 1.0f;   // lane 0 again: lost
-  x[32] = 1.0f;   // lost
+  x[16] = 1.0f;  // lane 0 again: lost
+  x[32] = 1.0f;  // lost
   x[1] = 1.0f;
-  x[2] = 1.0f;    // lanes 1 and 2 meet lane 0 in the tree: lane 0 + lane 2 loses it, then + lane 1 loses it
+  x[2] = 1.0f;  // lanes 1 and 2 meet lane 0 in the tree: lane 0 + lane 2 loses
+                // it, then + lane 1 loses it
   for (const auto& target : test::KernelsOnTargets<NormKernel>(&NormKernels)) {
     CAPTURE(target.name);
     CHECK(target.kernel->row_sum(x.data(), x.size()) == 0x1p24f);
@@ -94,7 +107,9 @@ TEST_CASE("LayerNorm normalises") {
   Guarded x = Rows(cols, 5.0f, 2.0f, 3);
   const std::vector<float> one(cols, 1.0f), zero(cols, 0.0f);
   std::vector<float> y(kRows * cols);
-  SelectNorm(DetectCpu())->layer_norm(x.As<float>(), one.data(), zero.data(), 1e-6f, y.data(), kRows, cols);
+  SelectNorm(DetectCpu())
+      ->layer_norm(x.As<float>(), one.data(), zero.data(), 1e-6f, y.data(),
+                   kRows, cols);
   double sum = 0, squares = 0;
   for (size_t i = 0; i < cols; ++i) {
     sum += y[i];

@@ -1,5 +1,7 @@
-// DeiT-Tiny at 224x224 (calibrated weights, non-zero zero points, exact zeros): codes and accumulators of every layer equal the numpy oracle's,
-// bit for bit, on every target and thread count. The packed model and the oracle's record are made by tests/data/make_deit_tiny.sh.
+// DeiT-Tiny at 224x224 (calibrated weights, non-zero zero points, exact zeros):
+// codes and accumulators of every layer equal the numpy oracle's, bit for bit,
+// on every target and thread count. The packed model and the oracle's record
+// are made by tests/data/make_deit_tiny.sh.
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <filesystem>
@@ -29,30 +31,39 @@ void SetInput(runtime::Session& session) {
 
 }  // namespace
 
-TEST_CASE("deit_tiny: packed size") { CHECK(std::filesystem::file_size(SourcePath(kModel)) <= 3'200'000); }
+TEST_CASE("deit_tiny: packed size") {
+  CHECK(std::filesystem::file_size(SourcePath(kModel)) <= 3'200'000);
+}
 
-TEST_CASE("deit_tiny: codes and accumulators of every layer equal the oracle's on every target") {
+TEST_CASE(
+    "deit_tiny: codes and accumulators of every layer equal the oracle's on "
+    "every target") {
   const auto model = LoadModel();
   for (const Target& target : ExactTargets()) {
     INFO(target.name);
     const auto session = MakeSession(model, target.cpu, 1, true);
     SetInput(*session);
     REQUIRE(session->Run().ok());
-    CheckOracle(*session, target.cpu, SourcePath("tests/data/deit_tiny_oracle.json"), 0);
+    CheckOracle(*session, target.cpu,
+                SourcePath("tests/data/deit_tiny_oracle.json"), 0);
   }
 }
 
-TEST_CASE("deit_tiny: outputs are the same bits for every thread count and memory plan") {
+TEST_CASE(
+    "deit_tiny: outputs are the same bits for every thread count and memory "
+    "plan") {
   const auto model = LoadModel();
   std::string expected;
-  for (size_t threads : {1, 2, 3, 5}) {
+  for (size_t threads : {size_t{1}, size_t{2}, size_t{3}, size_t{5}}) {
     for (bool keep : {false, true}) {
-      const auto session = MakeSession(model, kernels::DetectCpu(), threads, keep);
+      const auto session =
+          MakeSession(model, kernels::DetectCpu(), threads, keep);
       SetInput(*session);
       REQUIRE(session->Run().ok());
       const std::string first = HashOutput(*session, 0);
       REQUIRE(session->Run().ok());
-      CHECK(HashOutput(*session, 0) == first);  // a second run sees no leftovers
+      CHECK(HashOutput(*session, 0) ==
+            first);  // a second run sees no leftovers
       if (expected.empty()) expected = first;
       CHECK(first == expected);
     }

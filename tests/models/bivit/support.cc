@@ -12,15 +12,17 @@ std::vector<Target> ExactTargets() {
   std::vector<Target> targets;
   for (std::string_view name : kernels::TargetNames()) {
     kernels::CpuFeatures cpu;
-    if (name != "scalar" && name != "sse4" && kernels::CapCpu(kernels::DetectCpu(), name, &cpu)) {
+    if (name != "scalar" && name != "sse4" &&
+        kernels::CapCpu(kernels::DetectCpu(), name, &cpu)) {
       targets.push_back({std::string(name), cpu});
     }
   }
   return targets;
 }
 
-std::unique_ptr<runtime::Session> MakeSession(std::shared_ptr<const runtime::Model> model, const kernels::CpuFeatures& cpu, size_t threads,
-                                              bool keep_intermediates) {
+std::unique_ptr<runtime::Session> MakeSession(
+    std::shared_ptr<const runtime::Model> model,
+    const kernels::CpuFeatures& cpu, size_t threads, bool keep_intermediates) {
   runtime::SessionOptions options;
   options.cpu = cpu;
   options.threads = threads;
@@ -40,7 +42,9 @@ cli::NpyArray LoadNpy(const std::string& path) {
   return std::move(array).value();
 }
 
-std::string SourcePath(const std::string& relative) { return std::string(BITTERN_SOURCE_DIR) + "/" + relative; }
+std::string SourcePath(const std::string& relative) {
+  return std::string(BITTERN_SOURCE_DIR) + "/" + relative;
+}
 
 std::string HashOutput(runtime::Session& session, size_t output) {
   auto view = session.Output(output);
@@ -48,7 +52,8 @@ std::string HashOutput(runtime::Session& session, size_t output) {
   return HashHex(view.value().data, ByteSize(*view.value().type));
 }
 
-void CheckOracle(runtime::Session& session, const kernels::CpuFeatures& cpu, const std::string& oracle_path, size_t index) {
+void CheckOracle(runtime::Session& session, const kernels::CpuFeatures& cpu,
+                 const std::string& oracle_path, size_t index) {
   std::ifstream file(oracle_path);
   REQUIRE(file);
   const auto records = nlohmann::json::parse(file);
@@ -65,7 +70,8 @@ void CheckOracle(runtime::Session& session, const kernels::CpuFeatures& cpu, con
   }
   CHECK(compared == trace.size());
   CHECK(compared >= 16);  // at least one whole block
-  CHECK(HashOutput(session, 0) == records[index]["hashes"]["logits"].get<std::string>());
+  CHECK(HashOutput(session, 0) ==
+        records[index]["hashes"]["logits"].get<std::string>());
 }
 
 }  // namespace bittern::test

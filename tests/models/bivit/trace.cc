@@ -25,7 +25,8 @@ CodePlanes Planes(const TensorView& view) {
   const auto rows = static_cast<size_t>(view.type->shape.Leading());
   const auto cols = static_cast<size_t>(view.type->shape.Last());
   const int64_t group = view.type->code.group;
-  return kernels::ViewCodePlanes(view.data, rows, cols, group > 0 ? static_cast<size_t>(group) : cols);
+  return kernels::ViewCodePlanes(view.data, rows, cols,
+                                 group > 0 ? static_cast<size_t>(group) : cols);
 }
 
 template <class T>
@@ -37,26 +38,32 @@ std::string HashCodes(const CodePlanes& planes) {
   std::vector<int8_t> codes;
   codes.reserve(planes.rows * planes.cols);
   for (size_t r = 0; r < planes.rows; ++r) {
-    for (size_t c = 0; c < planes.cols; ++c) codes.push_back(static_cast<int8_t>(CodeAt(planes, r, c)));
+    for (size_t c = 0; c < planes.cols; ++c)
+      codes.push_back(static_cast<int8_t>(CodeAt(planes, r, c)));
   }
   return HashVector(codes);
 }
 
-// Accumulators [m][n] of codes x weights, by the kernel that a plan would choose.
-std::vector<int32_t> Accumulate(const CodePlanes& planes, const runtime::TensorDef& weights, const kernels::CpuFeatures& cpu) {
+// Accumulators [m][n] of codes x weights, by the kernel that a plan would
+// choose.
+std::vector<int32_t> Accumulate(const CodePlanes& planes,
+                                const runtime::TensorDef& weights,
+                                const kernels::CpuFeatures& cpu) {
   const auto n = static_cast<size_t>(weights.type.shape[0]);
   const size_t k = planes.cols, m = planes.rows;
-  const kernels::GemmKernel* kernel =
-      kernels::SelectGemm({kernels::Operand::kBipolar, kernels::Operand::kSign, m, n, k}, cpu);
+  const kernels::GemmKernel* kernel = kernels::SelectGemm(
+      {kernels::Operand::kBipolar, kernels::Operand::kSign, m, n, k}, cpu);
   REQUIRE(kernel != nullptr);
   auto rhs = runtime::AlignedBuffer::Make(kernel->packed_rhs_bytes(n, k));
   REQUIRE(rhs.ok());
   kernel->pack_rhs(weights.data, n, k, rhs.value().data());
   kernels::GemmLhs lhs;
   lhs.planes = planes;
-  auto packed = runtime::AlignedBuffer::Make(kernel->pack_lhs != nullptr ? kernel->packed_lhs_bytes(m, k) : 0);
+  auto packed = runtime::AlignedBuffer::Make(
+      kernel->pack_lhs != nullptr ? kernel->packed_lhs_bytes(m, k) : 0);
   REQUIRE(packed.ok());
-  if (kernel->pack_lhs != nullptr) kernel->pack_lhs(lhs, k, 0, m, packed.value().data());
+  if (kernel->pack_lhs != nullptr)
+    kernel->pack_lhs(lhs, k, 0, m, packed.value().data());
   auto strip = runtime::AlignedBuffer::Make(kernel->mr * kernel->nr * 4);
   REQUIRE(strip.ok());
   std::vector<int32_t> acc(m * n);
@@ -64,11 +71,14 @@ std::vector<int32_t> Accumulate(const CodePlanes& planes, const runtime::TensorD
   for (size_t tile = 0; tile * kernel->nr < n; ++tile) {
     for (size_t row = 0; row < m; row += kernel->mr) {
       const size_t rows = std::min(kernel->mr, m - row);
-      kernel->run({&lhs, packed.value().data(), 0, rhs.value().data(), k, n, row, rows, tile, strip.value().data(), stride});
-      const auto* values = reinterpret_cast<const int32_t*>(strip.value().data());
+      kernel->run({&lhs, packed.value().data(), 0, rhs.value().data(), k, n,
+                   row, rows, tile, strip.value().data(), stride});
+      const auto* values =
+          reinterpret_cast<const int32_t*>(strip.value().data());
       for (size_t r = 0; r < rows; ++r) {
         for (size_t j = 0; j < kernel->nr && tile * kernel->nr + j < n; ++j) {
-          acc[(row + r) * n + tile * kernel->nr + j] = values[r * kernel->nr + j];
+          acc[(row + r) * n + tile * kernel->nr + j] =
+              values[r * kernel->nr + j];
         }
       }
     }
@@ -78,12 +88,14 @@ std::vector<int32_t> Accumulate(const CodePlanes& planes, const runtime::TensorD
 
 class Tracer {
  public:
-  Tracer(Session& session, const kernels::CpuFeatures& cpu) : session_(session), def_(session.model().def()), cpu_(cpu) {}
+  Tracer(Session& session, const kernels::CpuFeatures& cpu)
+      : session_(session), def_(session.model().def()), cpu_(cpu) {}
 
   Trace Run() {
     int block = 0;
     for (const OpDef& op : def_.ops) {
-      if (op.op == "BinaryAttention") Block("block" + std::to_string(block++), op);
+      if (op.op == "BinaryAttention")
+        Block("block" + std::to_string(block++), op);
     }
     return std::move(trace_);
   }
@@ -103,7 +115,8 @@ class Tracer {
     return def_.ops[0];
   }
 
-  // The only LowBitLinear that reads `tensor` as its codes; null if there is none.
+  // The only LowBitLinear that reads `tensor` as its codes; null if there is
+  // none.
   const OpDef* Linear(int32_t tensor) const {
     for (const OpDef& op : def_.ops) {
       if (op.op == "LowBitLinear" && op.inputs[0] == tensor) return &op;
@@ -112,7 +125,9 @@ class Tracer {
   }
 
   std::vector<int32_t> Accumulators(const OpDef& linear) {
-    return Accumulate(Planes(View(linear.inputs[0])), def_.tensors[static_cast<size_t>(linear.inputs[1])], cpu_);
+    return Accumulate(Planes(View(linear.inputs[0])),
+                      def_.tensors[static_cast<size_t>(linear.inputs[1])],
+                      cpu_);
   }
 
   void TraceLinear(const std::string& name, const OpDef& linear) {
@@ -126,14 +141,22 @@ class Tracer {
     for (size_t i = 0; i < 3; ++i) {
       const OpDef& linear = Producer(attention.inputs[i]);
       REQUIRE(linear.op == "LowBitLinear");
-      if (i == 0) trace_[name + ".qkv.codes"] = HashCodes(Planes(View(linear.inputs[0])));
+      if (i == 0)
+        trace_[name + ".qkv.codes"] = HashCodes(Planes(View(linear.inputs[0])));
       parts.push_back(Accumulators(linear));
-      n = static_cast<size_t>(def_.tensors[static_cast<size_t>(linear.inputs[1])].type.shape[0]);
-      trace_[name + (i == 0 ? ".q.codes" : i == 1 ? ".k.codes" : ".v.codes")] = HashCodes(Planes(View(attention.inputs[i])));
+      n = static_cast<size_t>(
+          def_.tensors[static_cast<size_t>(linear.inputs[1])].type.shape[0]);
+      trace_[name + (i == 0   ? ".q.codes"
+                     : i == 1 ? ".k.codes"
+                              : ".v.codes")] =
+          HashCodes(Planes(View(attention.inputs[i])));
     }
     std::vector<int32_t> joined;
     for (size_t row = 0; row * n < parts[0].size(); ++row) {
-      for (const auto& part : parts) joined.insert(joined.end(), part.begin() + static_cast<ptrdiff_t>(row * n), part.begin() + static_cast<ptrdiff_t>((row + 1) * n));
+      for (const auto& part : parts)
+        joined.insert(joined.end(),
+                      part.begin() + static_cast<ptrdiff_t>(row * n),
+                      part.begin() + static_cast<ptrdiff_t>((row + 1) * n));
     }
     trace_[name + ".qkv.acc"] = HashVector(joined);
   }
@@ -143,23 +166,35 @@ class Tracer {
     args.q = Planes(View(op.inputs[0]));
     args.k = Planes(View(op.inputs[1]));
     args.v = Planes(View(op.inputs[2]));
-    args.heads = static_cast<size_t>(std::get<int64_t>(op.attributes.find("heads")->second));
+    args.heads = static_cast<size_t>(
+        std::get<int64_t>(op.attributes.find("heads")->second));
     args.head_dim = args.q.cols / args.heads;
-    const auto constant = [&](size_t input) { return def_.tensors[static_cast<size_t>(op.inputs[input])].data; };
-    const auto f32 = [&](size_t input, size_t h) { return static_cast<const float*>(constant(input))[h]; };
-    const auto i32 = [&](size_t input, size_t h) { return static_cast<const int32_t*>(constant(input))[h]; };
+    const auto constant = [&](size_t input) {
+      return def_.tensors[static_cast<size_t>(op.inputs[input])].data;
+    };
+    const auto f32 = [&](size_t input, size_t h) {
+      return static_cast<const float*>(constant(input))[h];
+    };
+    const auto i32 = [&](size_t input, size_t h) {
+      return static_cast<const int32_t*>(constant(input))[h];
+    };
     std::vector<kernels::AttentionHead> heads;
     for (size_t h = 0; h < args.heads; ++h) {
-      heads.push_back({f32(3, h), i32(4, h), i32(5, h), i32(6, h), i32(7, h), f32(8, h), f32(9, h)});
+      heads.push_back({f32(3, h), i32(4, h), i32(5, h), i32(6, h), i32(7, h),
+                       f32(8, h), f32(9, h)});
     }
     args.head = heads.data();
     const size_t rows = args.q.rows, keys = args.k.rows;
-    std::vector<int32_t> scores(args.heads * rows * keys), out(args.heads * rows * args.head_dim);
+    std::vector<int32_t> scores(args.heads * rows * keys),
+        out(args.heads * rows * args.head_dim);
     std::vector<int8_t> probs(args.heads * rows * keys);
     std::vector<float> discarded(rows * args.heads * args.head_dim);
     args.out_f32 = discarded.data();
     for (size_t h = 0; h < args.heads; ++h) {
-      kernels::AttentionReferenceHead(args, h, {scores.data() + h * rows * keys, probs.data() + h * rows * keys, out.data() + h * rows * args.head_dim});
+      kernels::AttentionReferenceHead(
+          args, h,
+          {scores.data() + h * rows * keys, probs.data() + h * rows * keys,
+           out.data() + h * rows * args.head_dim});
     }
     trace_[name + ".scores.acc"] = HashVector(scores);
     trace_[name + ".probs.codes"] = HashVector(probs);
@@ -172,7 +207,8 @@ class Tracer {
     const OpDef* proj = Linear(attention.outputs[0]);
     REQUIRE(proj != nullptr);
     TraceLinear(name + ".proj", *proj);
-    const OpDef* fc1 = nullptr;  // the next linear whose codes come from a LayerNorm
+    const OpDef* fc1 =
+        nullptr;  // the next linear whose codes come from a LayerNorm
     const OpDef* fc2 = nullptr;
     for (const OpDef& op : def_.ops) {
       if (&op <= proj || op.op != "LowBitLinear") continue;
@@ -197,10 +233,13 @@ class Tracer {
 
 std::string HashHex(const void* data, size_t bytes) {
   char text[17];
-  std::snprintf(text, sizeof(text), "%016llx", static_cast<unsigned long long>(XXH3_64bits(data, bytes)));
+  std::snprintf(text, sizeof(text), "%016llx",
+                static_cast<unsigned long long>(XXH3_64bits(data, bytes)));
   return text;
 }
 
-Trace TraceBivit(Session& session, const kernels::CpuFeatures& cpu) { return Tracer(session, cpu).Run(); }
+Trace TraceBivit(Session& session, const kernels::CpuFeatures& cpu) {
+  return Tracer(session, cpu).Run();
+}
 
 }  // namespace bittern::test

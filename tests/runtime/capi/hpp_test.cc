@@ -44,6 +44,9 @@ TEST_CASE("a model runs from C++") {
   REQUIRE(session.Output(0, &y).ok());
   CHECK(y.data == scores.data());
   CHECK(scores[0] + scores[1] + scores[2] == Approx(1));
+  std::size_t count = 0;
+  CHECK(session.Profile(nullptr, &count).ok());
+  CHECK(count == 9);
 }
 
 TEST_CASE("a model describes itself") {

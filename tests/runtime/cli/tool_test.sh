@@ -38,7 +38,7 @@ expect 2 -- bench "$work/none.bittern" --threads 0
 expect 1 "$work/none.bittern" -- run "$work/none.bittern" --input x.png
 expect 1 "$work/none.bittern" -- bench "$work/none.bittern"
 expect 1 "$work/none.onnx" -- convert "$work/none.onnx" -o "$work/none.bittern"
-expect 1 directory -- convert "$work" -o "$work/none.bittern"
+expect 1 "regular file" -- convert "$work" -o "$work/none.bittern"
 head -c 4096 /dev/urandom >"$work/noise"
 cp "$work/noise" "$work/noise.bittern"; cp "$work/noise" "$work/noise.onnx"; cp "$work/noise" "$work/noise.png"; cp "$work/noise" "$work/noise.npy"
 expect 1 noise.bittern -- inspect "$work/noise.bittern"
@@ -46,7 +46,7 @@ expect 1 noise.onnx -- convert "$work/noise.onnx" -o "$work/x.bittern"
 expect 1 noise.onnx -- inspect "$work/noise.onnx"
 
 bivit=$source/models/bivit
-expect 0 digits -- convert "$bivit/digits.onnx" -o "$work/digits.bittern" --preprocess "$bivit/digits.json" --labels "$bivit/labels.txt" --report "$work/report.json"
+expect 0 "products low-bit" -- convert "$bivit/digits.onnx" -o "$work/digits.bittern" --preprocess "$bivit/digits.json" --labels "$bivit/labels.txt" --report "$work/report.json"
 expect 0 "1-bit weights" -- inspect "$work/digits.bittern" --layers
 expect 0 MatMul -- inspect "$bivit/digits.onnx"
 expect 0 median_ms= min_ms= peak_rss_mb= -- bench "$work/digits.bittern" --runs 3 --profile --json "$work/bench.json" --html "$work/bench.html"

@@ -16,17 +16,24 @@ using runtime::DType;
 using runtime::Shape;
 using runtime::TensorType;
 
-constexpr int64_t kMaxElements = 4096;  // of an input that has values, and of an output that is computed
+constexpr int64_t kMaxElements =
+    4096;  // of an input that has values, and of an output that is computed
 
 int64_t AnyInt(Random& random) {
-  constexpr int64_t kExtremes[] = {std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max(),
-                                   int64_t{1} << 40, int64_t{1} << 32, -(int64_t{1} << 31), 1 << 24};
-  if (random.Below(8) == 0) return kExtremes[random.Below(std::size(kExtremes))];
+  constexpr int64_t kExtremes[] = {std::numeric_limits<int64_t>::min(),
+                                   std::numeric_limits<int64_t>::max(),
+                                   int64_t{1} << 40,
+                                   int64_t{1} << 32,
+                                   -(int64_t{1} << 31),
+                                   1 << 24};
+  if (random.Below(8) == 0)
+    return kExtremes[random.Below(std::size(kExtremes))];
   return static_cast<int64_t>(random.Below(12)) - 4;
 }
 
 Shape AnyShape(Random& random) {
-  constexpr int64_t kSizes[] = {1, 1, 2, 2, 3, 4, 4, 6, 8, 0, 70, 1 << 20, int64_t{1} << 39};
+  constexpr int64_t kSizes[] = {
+      1, 1, 2, 2, 3, 4, 4, 6, 8, 0, 70, 1 << 20, int64_t{1} << 39};
   Shape shape;
   const size_t rank = random.Below(3) == 0 ? random.Below(9) : random.Below(5);
   for (size_t i = 0; i < rank; ++i) {
@@ -37,26 +44,41 @@ Shape AnyShape(Random& random) {
 }
 
 runtime::AttributeValue AnyAttribute(Random& random, AttributeKind kind) {
-  constexpr const char* kWords[] = {"", "f32", "sign", "group_norm_sign", "i64", "relu gelu", "clip", "bool", "?"};
-  constexpr float kFloats[] = {0, 1, -1, 1e-5f, 1e30f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()};
+  constexpr const char* kWords[] = {
+      "",     "f32",  "sign", "group_norm_sign", "i64", "relu gelu",
+      "clip", "bool", "?"};
+  constexpr float kFloats[] = {0,
+                               1,
+                               -1,
+                               1e-5f,
+                               1e30f,
+                               std::numeric_limits<float>::infinity(),
+                               std::numeric_limits<float>::quiet_NaN()};
   const size_t length = random.Below(6);
   switch (kind) {
-    case AttributeKind::kInt: return AnyInt(random);
-    case AttributeKind::kFloat: return kFloats[random.Below(std::size(kFloats))];
-    case AttributeKind::kString: return std::string(kWords[random.Below(std::size(kWords))]);
+    case AttributeKind::kInt:
+      return AnyInt(random);
+    case AttributeKind::kFloat:
+      return kFloats[random.Below(std::size(kFloats))];
+    case AttributeKind::kString:
+      return std::string(kWords[random.Below(std::size(kWords))]);
     case AttributeKind::kInts: {
       std::vector<int64_t> list(length);
       for (int64_t& x : list) x = AnyInt(random);
       return list;
     }
-    case AttributeKind::kFloats: return std::vector<float>(length, kFloats[random.Below(std::size(kFloats))]);
+    case AttributeKind::kFloats:
+      return std::vector<float>(length,
+                                kFloats[random.Below(std::size(kFloats))]);
   }
   return int64_t{0};
 }
 
 // A type that the model verifier lets through; bytes only if they are few.
 Value AnyValue(Random& random) {
-  constexpr DType kTypes[] = {DType::kF32, DType::kF32, DType::kF32, DType::kI64, DType::kI32, DType::kU8, DType::kS8, DType::kBool};
+  constexpr DType kTypes[] = {DType::kF32, DType::kF32, DType::kF32,
+                              DType::kI64, DType::kI32, DType::kU8,
+                              DType::kS8,  DType::kBool};
   Shape shape = AnyShape(random);
   const size_t choice = random.Below(12);
   const bool small = shape.Elements() <= kMaxElements;
@@ -64,13 +86,18 @@ Value AnyValue(Random& random) {
   std::vector<int> codes(count);
   if (choice == 0 && shape.rank() > 0) {
     for (int& c : codes) c = static_cast<int>(random.Below(3)) - 1;
-    const int64_t group = random.Below(2) == 0 && shape.Last() % 2 == 0 ? shape.Last() / 2 : 0;
+    const int64_t group =
+        random.Below(2) == 0 && shape.Last() % 2 == 0 ? shape.Last() / 2 : 0;
     if (small && shape.Last() > 0) return Sign(shape, group, codes);
-    return {TensorType{DType::kCode, shape, {runtime::Encoding::kSign, 1, group}}, nullptr};
+    return {
+        TensorType{DType::kCode, shape, {runtime::Encoding::kSign, 1, group}},
+        nullptr};
   }
   if (choice == 1) {
-    const Shape matrix{static_cast<int64_t>(random.Below(5)), static_cast<int64_t>(random.Below(70))};
-    return Bipolar(matrix, std::vector<int>(static_cast<size_t>(matrix.Elements()), 1));
+    const Shape matrix{static_cast<int64_t>(random.Below(5)),
+                       static_cast<int64_t>(random.Below(70))};
+    return Bipolar(matrix,
+                   std::vector<int>(static_cast<size_t>(matrix.Elements()), 1));
   }
   const DType dtype = kTypes[random.Below(std::size(kTypes))];
   if (!small) return {TensorType{dtype, shape, {}}, nullptr};
@@ -82,9 +109,12 @@ Value AnyValue(Random& random) {
     for (int64_t& x : list) x = AnyInt(random);
     value = I64(shape, list);
   } else if (dtype == DType::kI32) {
-    value = I32(shape, std::vector<int32_t>(count, static_cast<int32_t>(AnyInt(random))));
+    value = I32(shape, std::vector<int32_t>(
+                           count, static_cast<int32_t>(AnyInt(random))));
   } else {
-    value = Bytes(dtype, shape, std::vector<uint8_t>(count, static_cast<uint8_t>(random.Below(3))));
+    value = Bytes(
+        dtype, shape,
+        std::vector<uint8_t>(count, static_cast<uint8_t>(random.Below(3))));
   }
   value.constant = random.Below(2) == 0;
   return value;
@@ -93,30 +123,38 @@ Value AnyValue(Random& random) {
 OpCall AnyCall(Random& random, const runtime::OpInfo& info) {
   OpCall call{info.name, {}};
   const size_t most = std::min<size_t>(info.max_inputs, info.min_inputs + 3);
-  const size_t count = info.min_inputs + random.Below(most - info.min_inputs + 1);
+  const size_t count =
+      info.min_inputs + random.Below(most - info.min_inputs + 1);
   const Value shared = AnyValue(random);
   for (size_t i = 0; i < count; ++i) {
     // Often the first value again, so that shapes and types agree by chance.
     if (random.Below(20) == 0) {
       call.inputs.emplace_back(std::nullopt);
     } else {
-      call.inputs.emplace_back(random.Below(2) == 0 ? shared : AnyValue(random));
+      call.inputs.emplace_back(random.Below(2) == 0 ? shared
+                                                    : AnyValue(random));
     }
   }
   for (const runtime::AttributeSpec& spec : info.attributes) {
-    if (spec.required || random.Below(2) == 0) call.attributes[spec.name] = AnyAttribute(random, spec.kind);
+    if (spec.required || random.Below(2) == 0)
+      call.attributes[spec.name] = AnyAttribute(random, spec.kind);
   }
-  call.outputs = info.min_outputs + (info.max_outputs > info.min_outputs ? random.Below(3) : 0);
+  call.outputs = info.min_outputs +
+                 (info.max_outputs > info.min_outputs ? random.Below(3) : 0);
   return call;
 }
 
-// Infer alone, on types without bytes too. True if every tensor is small enough to run the op.
+// Infer alone, on types without bytes too. True if every tensor is small enough
+// to run the op.
 bool Plans(const OpCall& call, const runtime::OpInfo& info) {
   const runtime::OpDef def{call.op, "the/node", {}, {}, call.attributes};
   std::vector<runtime::InputInfo> inputs;
   bool runs = true;
   for (const auto& input : call.inputs) {
-    inputs.push_back(input ? runtime::InputInfo{true, 0, input->type, input->constant ? input->data->data() : nullptr}
+    inputs.push_back(input ? runtime::InputInfo{true, 0, input->type,
+                                                input->constant
+                                                    ? input->data->data()
+                                                    : nullptr}
                            : runtime::InputInfo{});
     runs = runs && (!input || input->data != nullptr);
   }
@@ -143,6 +181,88 @@ TEST_CASE("No op crashes on anything that a file can say") {
       const OpCall call = AnyCall(random, *info);
       if (!Plans(call, *info) || ran >= 50) continue;
       ran += TryRun(call).ok();
+    }
+  }
+}
+
+// Calls that plan and run, as a start for calls that nearly do.
+std::vector<OpCall> ValidCalls() {
+  const auto ones = [](const Shape& shape, int64_t group) {
+    return Sign(shape, group,
+                std::vector<int>(static_cast<size_t>(shape.Elements()), 1));
+  };
+  const auto floats = [](int64_t count) { return Constant(Iota({count})); };
+  const Value zero_points = Constant(I32({2}, {1, -1}));
+  const Value weights = Bipolar({6, 70}, std::vector<int>(420, 1));
+  using Ints = std::vector<int64_t>;
+  const runtime::AttributeMap sign{{"epilogue", std::string("sign")},
+                                   {"group", int64_t{3}},
+                                   {"functions", std::string("relu")}};
+  const runtime::AttributeMap norm{{"epilogue", std::string("group_norm_sign")},
+                                   {"group", int64_t{3}},
+                                   {"epsilon", 1e-5f}};
+  const runtime::AttributeMap window{{"strides", Ints{1, 2}},
+                                     {"pads", Ints{1, 0, 1, 0}}};
+  runtime::AttributeMap pool = window;
+  pool["kernel"] = Ints{2, 2};
+  const Value q = ones({1, 4, 16}, 8);
+  return {
+      {"LowBitLinear",
+       {ones({2, 70}, 0), weights, floats(6), floats(6), std::nullopt,
+        std::nullopt, std::nullopt, floats(2), floats(2)},
+       sign},
+      {"LowBitLinear",
+       {ones({2, 70}, 0), weights, floats(6), std::nullopt, std::nullopt,
+        floats(3), floats(3), floats(2), floats(2)},
+       norm},
+      {"LowBitLinear",
+       {ones({2, 70}, 0), weights, floats(6), floats(6), Iota({2, 6})},
+       {{"epilogue", std::string("f32")}}},
+      {"BinaryAttention",
+       {q, q, q, floats(2), zero_points, zero_points, zero_points, zero_points,
+        floats(2), floats(2)},
+       {{"heads", int64_t{2}}, {"output", std::string("sign")}}},
+      {"Conv",
+       {Iota({1, 4, 5, 6}), Constant(Iota({3, 4, 2, 2})), floats(3)},
+       window},
+      {"MaxPool", {Iota({1, 4, 5, 6})}, pool},
+      {"AveragePool", {Iota({1, 4, 5, 6})}, pool},
+      {"Split",
+       {Iota({4, 6})},
+       {{"axis", int64_t{0}}, {"sizes", Ints{1, 3}}},
+       2},
+      {"Slice",
+       {Iota({4, 6})},
+       {{"axes", Ints{1}},
+        {"starts", Ints{1}},
+        {"ends", Ints{5}},
+        {"steps", Ints{2}}}},
+      {"Dequantize", {ones({2, 6}, 3), floats(2), floats(2)}},
+      {"LayerNormBinarize",
+       {Iota({2, 6}), floats(6), floats(6), floats(2), floats(2)},
+       {{"epsilon", 1e-5f}, {"group", int64_t{3}}}},
+  };
+}
+
+TEST_CASE("No op crashes when one part of a valid call is replaced") {
+  Random random(51);
+  for (const OpCall& valid : ValidCalls()) {
+    INFO(valid.op);
+    const runtime::OpInfo& info = *runtime::FindOp(valid.op);
+    REQUIRE(TryRun(valid).ok());
+    for (size_t i = 0; i < 600; ++i) {
+      OpCall call = valid;
+      const size_t part =
+          random.Below(call.inputs.size() + info.attributes.size());
+      if (part < call.inputs.size()) {
+        call.inputs[part] =
+            random.Below(8) == 0 ? std::optional<Value>() : AnyValue(random);
+      } else {
+        const runtime::AttributeSpec& spec =
+            info.attributes[part - call.inputs.size()];
+        call.attributes[spec.name] = AnyAttribute(random, spec.kind);
+      }
+      if (Plans(call, info)) static_cast<void>(TryRun(call));
     }
   }
 }

@@ -29,35 +29,43 @@ std::shared_ptr<AlignedBuffer> Garbage(size_t bytes) {
 
 bool GuardIntact(const AlignedBuffer& buffer) {
   const uint8_t* guard = buffer.data() + buffer.bytes() - kGuardBytes;
-  return std::all_of(guard, guard + kGuardBytes, [](uint8_t b) { return b == kGuard; });
+  return std::all_of(guard, guard + kGuardBytes,
+                     [](uint8_t b) { return b == kGuard; });
 }
 
 template <class T>
 Value Dense(DType dtype, const Shape& shape, const std::vector<T>& values) {
   REQUIRE(static_cast<int64_t>(values.size()) == shape.Elements());
   Value value{{dtype, shape, {}}, Garbage(values.size() * sizeof(T))};
-  if (!values.empty()) std::memcpy(value.data->data(), values.data(), values.size() * sizeof(T));
+  if (!values.empty())
+    std::memcpy(value.data->data(), values.data(), values.size() * sizeof(T));
   return value;
 }
 
 kernels::CodePlanes Planes(const Value& value) {
   const Shape& shape = value.type.shape;
-  const int64_t group = value.type.code.group > 0 ? value.type.code.group : shape.Last();
-  return kernels::ViewCodePlanes(value.data->data(), static_cast<size_t>(shape.Leading()),
-                                 static_cast<size_t>(shape.Last()), static_cast<size_t>(group));
+  const int64_t group =
+      value.type.code.group > 0 ? value.type.code.group : shape.Last();
+  return kernels::ViewCodePlanes(
+      value.data->data(), static_cast<size_t>(shape.Leading()),
+      static_cast<size_t>(shape.Last()), static_cast<size_t>(group));
 }
 
-// A model that holds the call's inputs as tensors, so that weights can be packed, and otherwise does nothing.
+// A model that holds the call's inputs as tensors, so that weights can be
+// packed, and otherwise does nothing.
 std::shared_ptr<const runtime::Model> ModelOf(const OpCall& call) {
   runtime::ModelDef def;
   for (size_t i = 0; i < call.inputs.size(); ++i) {
     const auto& input = call.inputs[i];
     const bool constant = input && input->constant;
-    def.tensors.push_back({"input" + std::to_string(i), constant ? input->type : TensorType{DType::kF32, Shape{1}, {}},
-                           constant ? input->data->data() : nullptr});
+    def.tensors.push_back(
+        {"input" + std::to_string(i),
+         constant ? input->type : TensorType{DType::kF32, Shape{1}, {}},
+         constant ? input->data->data() : nullptr});
   }
   const auto count = static_cast<int32_t>(call.inputs.size());
-  for (const char* name : {"x", "y"}) def.tensors.push_back({name, {DType::kF32, Shape{1}, {}}, nullptr});
+  for (const char* name : {"x", "y"})
+    def.tensors.push_back({name, {DType::kF32, Shape{1}, {}}, nullptr});
   def.inputs = {count};
   def.ops.push_back({"Identity", "unused", {count}, {count + 1}, {}});
   def.outputs = {count + 1};
@@ -67,14 +75,17 @@ std::shared_ptr<const runtime::Model> ModelOf(const OpCall& call) {
   return model.value();
 }
 
-void Execute(const runtime::Op& op, const OpCall& call, const runtime::PrepareContext& prepared,
+void Execute(const runtime::Op& op, const OpCall& call,
+             const runtime::PrepareContext& prepared,
              std::vector<Value>& outputs) {
   auto pool = runtime::ThreadPool::Make(call.threads, nullptr, nullptr);
   REQUIRE(pool.ok());
   const size_t stride = kernels::RoundUp(prepared.scratch_per_thread, 64);
-  const auto shared = Garbage(prepared.scratch_shared), thread = Garbage(stride * call.threads);
+  const auto shared = Garbage(prepared.scratch_shared),
+             thread = Garbage(stride * call.threads);
   std::vector<const void*> in;
-  for (const auto& input : call.inputs) in.push_back(input ? input->data->data() : nullptr);
+  for (const auto& input : call.inputs)
+    in.push_back(input ? input->data->data() : nullptr);
   std::vector<void*> out;
   for (const Value& output : outputs) out.push_back(output.data->data());
   op.Run({in, out, shared->data(), thread->data(), stride, pool.value().get()});
@@ -85,11 +96,22 @@ void Execute(const runtime::Op& op, const OpCall& call, const runtime::PrepareCo
 
 }  // namespace
 
-Value F32(const Shape& shape, const std::vector<float>& values) { return Dense(DType::kF32, shape, values); }
-Value I64(const Shape& shape, const std::vector<int64_t>& values) { return Dense(DType::kI64, shape, values); }
-Value I32(const Shape& shape, const std::vector<int32_t>& values) { return Dense(DType::kI32, shape, values); }
-Value Bytes(DType dtype, const Shape& shape, const std::vector<uint8_t>& values) { return Dense(dtype, shape, values); }
-Value Bool(const Shape& shape, const std::vector<uint8_t>& values) { return Dense(DType::kBool, shape, values); }
+Value F32(const Shape& shape, const std::vector<float>& values) {
+  return Dense(DType::kF32, shape, values);
+}
+Value I64(const Shape& shape, const std::vector<int64_t>& values) {
+  return Dense(DType::kI64, shape, values);
+}
+Value I32(const Shape& shape, const std::vector<int32_t>& values) {
+  return Dense(DType::kI32, shape, values);
+}
+Value Bytes(DType dtype, const Shape& shape,
+            const std::vector<uint8_t>& values) {
+  return Dense(dtype, shape, values);
+}
+Value Bool(const Shape& shape, const std::vector<uint8_t>& values) {
+  return Dense(DType::kBool, shape, values);
+}
 
 Value Sign(const Shape& shape, int64_t group, const std::vector<int>& codes) {
   REQUIRE(static_cast<int64_t>(codes.size()) == shape.Elements());
@@ -100,7 +122,9 @@ Value Sign(const Shape& shape, int64_t group, const std::vector<int>& codes) {
   for (size_t i = 0; i < codes.size(); ++i) {
     if (codes[i] == 0) continue;
     const size_t row = i / p.cols, col = i % p.cols;
-    const size_t word = row * p.row_words + col / p.group * kernels::GroupWords(p.group) + col % p.group / 64;
+    const size_t word = row * p.row_words +
+                        col / p.group * kernels::GroupWords(p.group) +
+                        col % p.group / 64;
     const uint64_t bit = uint64_t{1} << (col % p.group % 64);
     p.valid[word] |= bit;
     if (codes[i] > 0) p.sign[word] |= bit;
@@ -162,19 +186,23 @@ runtime::Result<std::vector<Value>> TryRun(const OpCall& call) {
   std::vector<runtime::InputInfo> inputs;
   for (size_t i = 0; i < call.inputs.size(); ++i) {
     const auto& input = call.inputs[i];
-    inputs.push_back(!input ? runtime::InputInfo{}
-                            : runtime::InputInfo{true, static_cast<int32_t>(i), input->type,
-                                                 input->constant ? input->data->data() : nullptr});
+    inputs.push_back(
+        !input ? runtime::InputInfo{}
+               : runtime::InputInfo{
+                     true, static_cast<int32_t>(i), input->type,
+                     input->constant ? input->data->data() : nullptr});
   }
   std::vector<TensorType> types(call.outputs);
   const auto op = info->create();
   BITTERN_TRY(op->Infer({def, inputs, types}));
-  runtime::PrepareContext prepare{*model, def, inputs, types, call.cpu, call.threads};
+  runtime::PrepareContext prepare{*model, def,      inputs,
+                                  types,  call.cpu, call.threads};
   BITTERN_TRY(op->Prepare(prepare));
   CHECK_FALSE(op->Kernel().empty());
   CHECK(op->Cost().macs >= 0);
   std::vector<Value> outputs;
-  for (const TensorType& type : types) outputs.push_back({type, Garbage(runtime::ByteSize(type))});
+  for (const TensorType& type : types)
+    outputs.push_back({type, Garbage(runtime::ByteSize(type))});
   Execute(*op, call, prepare, outputs);
   return outputs;
 }

@@ -1,6 +1,6 @@
-// Runs one op as the executor does (Infer, Prepare, Run), on values of the test,
-// without a file, plan or session. Outputs and scratch start as garbage, and
-// what lies behind them must stay as it was.
+// Runs one op as the executor does (Infer, Prepare, Run), on values of the
+// test, without a file, plan or session. Outputs and scratch start as garbage,
+// and what lies behind them must stay as it was.
 #pragma once
 
 #include <cstdint>
@@ -35,17 +35,20 @@ struct Value {  // shares its bytes
 Value F32(const runtime::Shape& shape, const std::vector<float>& values);
 Value I64(const runtime::Shape& shape, const std::vector<int64_t>& values);
 Value I32(const runtime::Shape& shape, const std::vector<int32_t>& values);
-Value Bytes(runtime::DType dtype, const runtime::Shape& shape, const std::vector<uint8_t>& values);
+Value Bytes(runtime::DType dtype, const runtime::Shape& shape,
+            const std::vector<uint8_t>& values);
 Value Bool(const runtime::Shape& shape, const std::vector<uint8_t>& values);
 // Three-valued codes in {-1, 0, 1}; group 0 = the whole row.
-Value Sign(const runtime::Shape& shape, int64_t group, const std::vector<int>& codes);
+Value Sign(const runtime::Shape& shape, int64_t group,
+           const std::vector<int>& codes);
 // Weights in {-1, 1}, a constant.
 Value Bipolar(const runtime::Shape& shape, const std::vector<int>& signs);
 Value Constant(Value value);
 // Values 0, 1, 2 ... of the shape.
 Value Iota(const runtime::Shape& shape);
 
-// The codes of a sign tensor; requires that planes, padding and counts agree (kernels/base/types.h).
+// The codes of a sign tensor; requires that planes, padding and counts agree
+// (kernels/base/types.h).
 std::vector<int> Codes(const Value& value);
 
 struct OpCall {
@@ -60,10 +63,12 @@ struct OpCall {
 runtime::Result<std::vector<Value>> TryRun(const OpCall& call);
 std::vector<Value> RunAll(const OpCall& call);  // requires success
 Value Run(const OpCall& call);                  // the first output
-// Requires that Infer or Prepare fails, with a message that begins with op and node name; the rest of it.
+// Requires that Infer or Prepare fails, with a message that begins with op and
+// node name; the rest of it.
 std::string ErrorOf(const OpCall& call);
 
-// The features of this CPU narrowed to each target of TargetNames() that it has.
+// The features of this CPU narrowed to each target of TargetNames() that it
+// has.
 std::vector<kernels::CpuFeatures> EveryCpu();
 
 }  // namespace bittern::test

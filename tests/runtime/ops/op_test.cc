@@ -51,7 +51,8 @@ TEST_CASE("Every op is found by its name, and nothing else is") {
 }
 
 TEST_CASE("One op is one file: ops.inc, the files and the build list agree") {
-  std::set<std::string> defined;  // ops whose OpInfo a file of that name defines
+  std::set<std::string>
+      defined;  // ops whose OpInfo a file of that name defines
   const std::string build = ReadText(kFolder + "CMakeLists.txt");
   for (const auto& entry : std::filesystem::directory_iterator(kFolder)) {
     if (entry.path().extension() != ".cc") continue;

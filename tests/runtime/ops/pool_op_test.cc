@@ -34,33 +34,43 @@ TEST_CASE("Windows, padding, strides and ceil mode") {
   for (const Case& c : cases) {
     INFO(ToString(c.x) << " ceil " << c.ceil << " count " << c.count_padding);
     const auto x = random.Normals(static_cast<size_t>(c.x.Elements()));
-    const AttributeMap attributes{{"kernel", c.kernel},
-                                  {"strides", c.strides},
-                                  {"pads", c.pads},
-                                  {"ceil_mode", int64_t{c.ceil}},
-                                  {"count_include_pad", int64_t{c.count_padding}}};
+    const AttributeMap attributes{
+        {"kernel", c.kernel},
+        {"strides", c.strides},
+        {"pads", c.pads},
+        {"ceil_mode", int64_t{c.ceil}},
+        {"count_include_pad", int64_t{c.count_padding}}};
     for (const size_t threads : {1u, 3u}) {
       const Value max = Run({"MaxPool", {F32(c.x, x)}, attributes, 1, threads});
-      const Value average = Run({"AveragePool", {F32(c.x, x)}, attributes, 1, threads});
+      const Value average =
+          Run({"AveragePool", {F32(c.x, x)}, attributes, 1, threads});
       REQUIRE(max.type.shape == Shape{c.x[0], c.x[1], c.out_h, c.out_w});
       REQUIRE(average.type.shape == max.type.shape);
       const auto got_max = max.Floats(), got_average = average.Floats();
       size_t wrong = 0;
       for (int64_t i = 0; i < max.type.shape.Elements(); ++i) {
-        const int64_t ox = i % c.out_w, oy = i / c.out_w % c.out_h, channel = i / c.out_w / c.out_h;
-        float best = -std::numeric_limits<float>::infinity(), sum = 0, count = 0;
-        for (int64_t y = oy * c.strides[0] - c.pads[0]; y < oy * c.strides[0] - c.pads[0] + c.kernel[0]; ++y) {
-          for (int64_t col = ox * c.strides[1] - c.pads[1]; col < ox * c.strides[1] - c.pads[1] + c.kernel[1]; ++col) {
-            const bool inside = y >= 0 && y < c.x[2] && col >= 0 && col < c.x[3];
-            const bool padded = y < c.x[2] + c.pads[2] && col < c.x[3] + c.pads[3];
+        const int64_t ox = i % c.out_w, oy = i / c.out_w % c.out_h,
+                      channel = i / c.out_w / c.out_h;
+        float best = -std::numeric_limits<float>::infinity(), sum = 0,
+              count = 0;
+        for (int64_t y = oy * c.strides[0] - c.pads[0];
+             y < oy * c.strides[0] - c.pads[0] + c.kernel[0]; ++y) {
+          for (int64_t col = ox * c.strides[1] - c.pads[1];
+               col < ox * c.strides[1] - c.pads[1] + c.kernel[1]; ++col) {
+            const bool inside =
+                y >= 0 && y < c.x[2] && col >= 0 && col < c.x[3];
+            const bool padded =
+                y < c.x[2] + c.pads[2] && col < c.x[3] + c.pads[3];
             if (inside || (c.count_padding && padded)) count += 1;
             if (!inside) continue;
-            const float value = x[static_cast<size_t>((channel * c.x[2] + y) * c.x[3] + col)];
+            const float value =
+                x[static_cast<size_t>((channel * c.x[2] + y) * c.x[3] + col)];
             best = std::max(best, value);
             sum += value;
           }
         }
-        wrong += got_max[static_cast<size_t>(i)] != best || got_average[static_cast<size_t>(i)] != sum / count;
+        wrong += got_max[static_cast<size_t>(i)] != best ||
+                 got_average[static_cast<size_t>(i)] != sum / count;
       }
       CHECK(wrong == 0);
     }
@@ -85,17 +95,26 @@ TEST_CASE("GlobalAveragePool is the mean of each channel, of any rank") {
 TEST_CASE("MaxPool finds NaN; wrong windows are refused") {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const AttributeMap two{{"kernel", Ints{2, 2}}};
-  CHECK(std::isnan(Run({"MaxPool", {F32({1, 1, 2, 2}, {1, nan, 3, 4})}, two}).Floats()[0]));
+  CHECK(std::isnan(
+      Run({"MaxPool", {F32({1, 1, 2, 2}, {1, nan, 3, 4})}, two}).Floats()[0]));
   const Value x = Iota({1, 1, 4, 4});
-  CHECK(ErrorOf({"MaxPool", {x}, {{"kernel", Ints{2}}}}) == "kernel: got 1 values, expected 2");
-  CHECK(ErrorOf({"MaxPool", {x}, {{"kernel", Ints{0, 2}}}}).starts_with("window: got 0x2"));
-  CHECK(ErrorOf({"AveragePool", {x}, {{"kernel", Ints{5, 5}}}}).starts_with("window: got an extent of 5"));
-  CHECK(ErrorOf({"AveragePool", {x}, {{"kernel", Ints{2, 2}}, {"pads", Ints{2, 0, 0, 0}}}}) ==
+  CHECK(ErrorOf({"MaxPool", {x}, {{"kernel", Ints{2}}}}) ==
+        "kernel: got 1 values, expected 2");
+  CHECK(ErrorOf({"MaxPool", {x}, {{"kernel", Ints{0, 2}}}})
+            .starts_with("window: got 0x2"));
+  CHECK(ErrorOf({"AveragePool", {x}, {{"kernel", Ints{5, 5}}}})
+            .starts_with("window: got an extent of 5"));
+  CHECK(ErrorOf({"AveragePool",
+                 {x},
+                 {{"kernel", Ints{2, 2}}, {"pads", Ints{2, 0, 0, 0}}}}) ==
         "pads: got 2, expected less than the kernel, 2");
-  CHECK(ErrorOf({"MaxPool", {Iota({4, 4})}, two}) == "input x: got [4,4], expected rank 4 (NCHW)");
-  CHECK(ErrorOf({"MaxPool", {I64({1}, {1})}, two}) == "input x: got i64[1], expected f32");
+  CHECK(ErrorOf({"MaxPool", {Iota({4, 4})}, two}) ==
+        "input x: got [4,4], expected rank 4 (NCHW)");
+  CHECK(ErrorOf({"MaxPool", {I64({1}, {1})}, two}) ==
+        "input x: got i64[1], expected f32");
   CHECK(ErrorOf({"GlobalAveragePool", {Iota({4, 4})}}) ==
-        "input x: got f32[4,4], expected rank 3 or more (NCHW) and no empty dimension");
+        "input x: got f32[4,4], expected rank 3 or more (NCHW) and no empty "
+        "dimension");
 }
 
 }  // namespace

@@ -1,0 +1,26 @@
+"""Writes onnxruntime's answers on the held-out images: the reference that the tests compare with, without needing Python.
+
+    python answers.py --dir .        digits_collapsed_answers.npy, digits_raw_answers.npy (uint8 [2000])
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+import data
+from verify import onnx_logits
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dir", type=Path, required=True)
+    folder = parser.parse_args().dir
+    images = data.normalise(np.load(folder / "digits_images.npy"))
+    for name, file in (("collapsed", "digits_collapsed.onnx"), ("raw", "digits.onnx")):
+        answers = onnx_logits(folder / file, images).argmax(1).astype(np.uint8)
+        np.save(folder / f"digits_{name}_answers.npy", answers)
+
+
+if __name__ == "__main__":
+    main()
