@@ -1,11 +1,13 @@
 // bittern bench: latency, memory and work of a packed model, per run and per
 // op.
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "kernels/base/cpu.h"
 #include "runtime/cli/command.h"
@@ -37,10 +39,17 @@ struct Measurement {
   double median = 0, min = 0, peak_rss_mb = 0;
 };
 
+// Not getrusage: its maximum survives exec, so a large parent process would
+// show through.
 double PeakRssMb() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    constexpr std::string_view kPeak = "VmHWM:";
+    if (line.compare(0, kPeak.size(), kPeak) == 0) {
+      return std::strtod(line.c_str() + kPeak.size(), nullptr) / 1024;
+    }
+  }
+  return 0;
 }
 
 // Fills float inputs with a fixed pseudo-random pattern in [-1, 1): the time of
