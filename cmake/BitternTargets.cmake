@@ -31,6 +31,7 @@ function(bittern_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE bittern_options bittern_test_support ${ARG_LINK})
   target_include_directories(${name} SYSTEM PRIVATE ${ARG_SYSTEM_INCLUDES})
+  target_compile_options(${name} PRIVATE -O1)  # what is tested is optimised; the test itself only has to compile quickly
   target_compile_definitions(${name} PRIVATE BITTERN_SOURCE_DIR="${PROJECT_SOURCE_DIR}" BITTERN_BINARY_DIR="${PROJECT_BINARY_DIR}")
   add_test(NAME ${name} COMMAND ${name} ${ARG_ARGS})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
