@@ -94,6 +94,8 @@ std::vector<Case> Cases() {
     for (const size_t head_dim :
          std::initializer_list<size_t>{1, 8, 16, 32, 48, 64, 96}) {
       for (const size_t zero_percent : std::initializer_list<size_t>{0, 10}) {
+        // The reference looks up single codes: few of the large cases.
+        if (tokens > 65 && head_dim != 32 && head_dim != 64) continue;
         const size_t heads =
             tokens > 65 ? (head_dim == 64 ? 3 : 1) : (head_dim == 8 ? 4 : 3);
         cases.push_back({tokens, heads, head_dim, zero_percent});
