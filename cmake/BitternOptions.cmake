@@ -19,7 +19,8 @@ target_include_directories(bittern_options INTERFACE
 target_compile_options(bittern_options INTERFACE -ffp-contract=off -fno-math-errno)
 if(BITTERN_WERROR)
   target_compile_options(bittern_options INTERFACE
-    -Wall -Wextra -Wshadow -Werror $<$<COMPILE_LANGUAGE:CXX>:-Wconversion>)
+    -Wall -Wextra -Wshadow -Werror $<$<COMPILE_LANGUAGE:CXX>:-Wconversion>
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)  # g++ 12 sees overlaps in "text" + std::string that are not there
 endif()
 if(BITTERN_DCHECKS)
   target_compile_definitions(bittern_options INTERFACE BITTERN_DCHECKS)

@@ -77,7 +77,8 @@ void ProductRow(const BitRows& a, size_t r, const LaneMatrix& b,
   const size_t words = b.words, lanes = b.lanes();
   for (size_t lane = 0; lane < lanes; lane += kLanes) {
     const size_t at = lane / kBlock * words * kBlock + lane % kBlock;
-    LaneCounts c;
+    LaneCounts c{hn::Zero(d),
+                 hn::Zero(d)};  // g++ gives a default constructor no target
     if constexpr (kWords != 0) {
       c = CountLanes<kRowHasZeros, kDense>(a_sign, a_valid, b.sign + at,
                                            b.valid + at, kWords);

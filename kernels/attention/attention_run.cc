@@ -1,6 +1,8 @@
 // Streams query rows of one head after the other through the stages; everything
 // between k, v and the output stays in L1.
+#include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/attention/attention_stages.h"
 
@@ -24,13 +26,19 @@ Scratch ViewScratch(void* data, size_t keys, size_t head_dim) {
   s.code_words = 2 * GroupWords(keys);
   const size_t key_lanes = RoundUp(keys, kLaneBlock),
                out_lanes = RoundUp(head_dim, kLaneBlock);
-  s.scores = static_cast<int32_t*>(data);
-  s.out = s.scores + kQueryRows * key_lanes;
-  s.exps = reinterpret_cast<float*>(s.out + kQueryRows * out_lanes);
-  s.cached = s.exps + kQueryRows * key_lanes;
-  s.best = reinterpret_cast<int32_t*>(s.cached + kExpTables * kExpEntries);
-  s.query = reinterpret_cast<uint32_t*>(s.best + kExpTables);
-  s.codes = s.query + 2 * kQueryRows * s.query_words;
+  // Addresses, not pointers: data is null when only the size is asked for.
+  auto at = reinterpret_cast<uintptr_t>(data);
+  const auto take = [&at](auto** part, size_t count) {
+    *part = reinterpret_cast<std::remove_reference_t<decltype(*part)>>(at);
+    at += count * sizeof(**part);
+  };
+  take(&s.scores, kQueryRows * key_lanes);
+  take(&s.out, kQueryRows * out_lanes);
+  take(&s.exps, kQueryRows * key_lanes);
+  take(&s.cached, kExpTables * kExpEntries);
+  take(&s.best, kExpTables);
+  take(&s.query, 2 * kQueryRows * s.query_words);
+  take(&s.codes, 2 * kQueryRows * s.code_words);
   const size_t rows = kQueryRows * (2 * key_lanes + out_lanes +
                                     2 * s.query_words + 2 * s.code_words);
   s.bytes = (rows + kExpTables * (kExpEntries + 1)) * sizeof(uint32_t);
