@@ -2,6 +2,7 @@
 
 #include <flatbuffers/flatbuffers.h>
 
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -71,7 +72,11 @@ class MetadataReader {
   template <class T>
   Result<void> Copy(const Vector<T>& from, std::vector<T>* to) {
     BITTERN_TRY(Spend(from.size() * sizeof(T)));
-    to->assign(from.begin(), from.end());
+    // FlatBuffers' verifier does not check the alignment of vector elements,
+    // and a hostile file may place them anywhere; the file is little endian.
+    to->resize(from.size());
+    if (from.size() != 0)
+      std::memcpy(to->data(), from.Data(), from.size() * sizeof(T));
     return {};
   }
 
