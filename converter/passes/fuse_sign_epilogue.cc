@@ -22,8 +22,9 @@ struct Tail {
 };
 
 std::optional<Tail> TraceTail(const Graph& graph, ValueId id) {
+  constexpr int kMaxSteps = 16;
   Tail tail;
-  while (OnlyUser(graph, id)) {
+  for (int step = 0; step < kMaxSteps && OnlyUser(graph, id); ++step) {
     const Node* node = graph.Producer(id);
     if (node == nullptr) return std::nullopt;
     if (node->op == "LowBitLinear" || node->op == "BinaryAttention") {

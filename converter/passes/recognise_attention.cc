@@ -46,8 +46,10 @@ std::optional<Operand> TraceOperand(const Graph& graph, ValueId id,
   bool transposed = false, reshaped = false;
   const std::optional<Shape> shape = StaticShape(graph, id);
   if (!shape || shape->rank() != 4) return std::nullopt;
-  for (const Node* node = graph.Producer(id); node != nullptr;
-       node = graph.Producer(id)) {
+  constexpr int kMaxSteps = 16;
+  for (int step = 0; step < kMaxSteps; ++step) {
+    const Node* node = graph.Producer(id);
+    if (node == nullptr) return std::nullopt;
     if (node->op == "Mul" && ConstantOperand(graph, *node) != kNone) {
       const ValueId constant = ConstantOperand(graph, *node);
       const std::optional<float> scalar = ScalarOf(graph, constant);

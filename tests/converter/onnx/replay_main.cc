@@ -1,5 +1,6 @@
-// Runs a fuzz target on every file of the directories given, and on each file
-// cut in half: a regression test where there is no fuzzer.
+// Runs a fuzz target on every file of the directories given, on each file cut
+// in half, and on copies with a few bytes changed (the same ones at every run):
+// a regression test where there is no fuzzer.
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -8,7 +9,31 @@
 #include <iterator>
 #include <string>
 
+#include "tests/support/random.h"
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
+namespace {
+
+constexpr int kCopies = 200;
+
+void Feed(const std::string& bytes) {
+  LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()),
+                         bytes.size());
+}
+
+void FeedDamagedCopies(const std::string& bytes) {
+  bittern::test::Random random(bytes.size());
+  for (int copy = 0; copy < kCopies && !bytes.empty(); ++copy) {
+    std::string damaged = bytes;
+    for (size_t change = random.Below(4) + 1; change > 0; --change) {
+      damaged[random.Below(damaged.size())] = static_cast<char>(random.Next());
+    }
+    Feed(damaged);
+  }
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   size_t files = 0;
@@ -18,9 +43,9 @@ int main(int argc, char** argv) {
       if (!entry.is_regular_file()) continue;
       std::ifstream file(entry.path(), std::ios::binary);
       const std::string bytes(std::istreambuf_iterator<char>(file), {});
-      const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
-      LLVMFuzzerTestOneInput(data, bytes.size());
-      LLVMFuzzerTestOneInput(data, bytes.size() / 2);
+      Feed(bytes);
+      Feed(bytes.substr(0, bytes.size() / 2));
+      FeedDamagedCopies(bytes);
       ++files;
     }
   }

@@ -183,6 +183,34 @@ TEST_CASE("scales that are not finite or have no window") {
   }
 }
 
+// Two blocks of query rows with the same best score, 32: in the first all
+// scores are even, in the second, which has zeros, they are not. A kernel that
+// keeps exp by score must not mix them up.
+TEST_CASE("rows with and without zeros under the same best score") {
+  for (const auto& target : Targets()) {
+    if (!target.exact) continue;
+    for (const float ap : {0.1f, 0.115f, 0.13f, 0.145f, 0.16f}) {
+      CAPTURE(target.name, ap);
+      const Case c{8, 1, 64, 0};
+      Problem expected(c, 2), got(c, 2);
+      for (Problem* p : {&expected, &got}) {
+        const CodePlanes& q = p->args.q;
+        const uint64_t key = p->args.k.sign[0];
+        for (size_t r = 0; r < 8; ++r) {
+          q.valid[r] = r < 4 ? ~uint64_t{0} : ~uint64_t{0} >> 2;
+          q.sign[r] = (key ^ (r < 4 ? 0xFFFF : 0x7FFF)) & q.valid[r];
+          q.valid_count[r] = r < 4 ? 64 : 62;
+        }
+        p->heads[0] = {0.02f, 0, 0, -1, 0, ap, 1.0f};
+      }
+      REQUIRE(expected.Run(Reference(), 0, c.tokens, false));
+      REQUIRE(got.Run(*target.kernel, 0, c.tokens, false));
+      REQUIRE(std::memcmp(got.floats.As<void>(), expected.floats.As<void>(),
+                          got.floats.bytes()) == 0);
+    }
+  }
+}
+
 TEST_CASE("only the rows asked for are written") {
   const Case c{65, 3, 48, 5};
   for (const auto& target : Targets()) {
