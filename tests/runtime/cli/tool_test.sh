@@ -45,6 +45,10 @@ expect 1 noise.bittern -- inspect "$work/noise.bittern"
 expect 1 noise.onnx -- convert "$work/noise.onnx" -o "$work/x.bittern"
 expect 1 noise.onnx -- inspect "$work/noise.onnx"
 
+for bad in "$source"/tests/data/onnx/bad/*.onnx; do  # unknown op, missing tensor, wrong shape, cycle, 0-sized and huge dimensions, ...
+  expect 1 -- convert "$bad" -o "$work/x.bittern"
+done
+
 bivit=$source/models/bivit
 expect 0 "products low-bit" -- convert "$bivit/digits.onnx" -o "$work/digits.bittern" --preprocess "$bivit/digits.json" --labels "$bivit/labels.txt" --report "$work/report.json"
 expect 0 "1-bit weights" -- inspect "$work/digits.bittern" --layers
