@@ -12,7 +12,7 @@ libdir=$(dirname "$(find "$prefix" -name libbittern.a)")
 headers=$(cd "$prefix/include/bittern" && echo *)
 [ "$headers" = "bittern.h bittern.hpp" ] || fail "installed headers: got $headers, expected bittern.h bittern.hpp"
 
-"$cmake" -S "$app" -B "$work/app" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" > "$work/configure.log"
+"$cmake" -G Ninja -S "$app" -B "$work/app" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" > "$work/configure.log"
 "$cmake" --build "$work/app" > "$work/build.log" || { cat "$work/build.log" >&2; fail "the app outside does not build"; }
 for program in app_shared app_static; do
   [ "$("$work/app/$program" "$model")" = "ran cat dog owl" ] || fail "$program: did not answer"
