@@ -24,10 +24,30 @@ enum CpuBit : uint32_t {
   kNeonDot = 1u << 8,
 };
 
+// Cores whose rates differ enough to choose other kernels; the constants of
+// cost tables are per class.
+enum class CpuClass : uint8_t {
+  kGeneric,
+  kX86Avx2,          // no AVX-512: Zen 2 and 3, Haswell to Comet Lake
+  kX86AvxVnni,       // Alder Lake and later clients
+  kX86Avx512Client,  // Zen 4 (256-bit pipes), Ice Lake to Rocket Lake
+  kX86Zen5,          // four 512-bit pipes
+  kX86Avx512Server,  // Skylake-SP to Ice Lake-SP
+  kX86Amx,           // Sapphire Rapids and later
+  kArmInOrder,       // Cortex-A53, A55
+  kArmA72,
+  kArmA76,
+  kArmX1,  // Cortex-X1, Neoverse V1
+};
+
+// "zen5", "cortex-a76": for messages.
+std::string_view CpuClassName(CpuClass cpu);
+
 struct CpuFeatures {
   uint32_t bits = 0;        // CpuBit set
   int64_t hwy_targets = 0;  // Highway targets that may run (HWY_AVX2 | ...),
                             // narrowed together with `bits`
+  CpuClass cpu = CpuClass::kGeneric;  // of the core; narrowing keeps it
 
   bool Has(uint32_t needed) const { return (bits & needed) == needed; }
   friend bool operator==(const CpuFeatures&, const CpuFeatures&) = default;
@@ -38,8 +58,9 @@ struct CpuFeatures {
 const CpuFeatures& DetectCpu();
 
 // Names that CapCpu understands on this architecture, weakest first: x86
-// "sse4", "avx2", "avx512", "avx512dl" (with VPOPCNTDQ); AArch64 "neon",
-// "neondot". "scalar" is the portable fallback everywhere.
+// "sse4", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512dl" (with
+// VPOPCNTDQ, VBMI and all else); AArch64 "neon", "neondot". "scalar" is the
+// portable fallback everywhere.
 std::span<const std::string_view> TargetNames();
 
 // Narrows `cpu` to what target `name` offers. Returns false, leaving *out

@@ -8,12 +8,35 @@
 
 namespace bittern::kernels {
 
-// What one operand of a GEMM holds. Activation codes of 1 bit are three-valued
-// (-1, 0, +1): see CodePlanes.
+// What one operand of a product holds. Weights are stored in the canonical form
+// of code_matrix.h. Activations come as fp32, as planes (kSign; {0, 1} codes
+// are planes too, with sign = valid) or as bytes (CodeBytes): uint8 for kU*,
+// int8 for the others.
 enum class Operand : uint8_t {
-  kF32,      // fp32
-  kBipolar,  // weights in {-1, +1}, one bit each, bit 1 = +1
-  kSign,     // activations in {-1, 0, +1}: sign plane and validity plane
+  kF32,       // fp32
+  kBipolar,   // {-1, +1}: one bit, 1 = +1
+  kSign,      // activations in {-1, 0, +1}: sign plane and validity plane
+  kTernary,   // {-1, 0, +1}
+  kBipolar2,  // {-3, -1, 1, 3}
+  kU1,        // [0, 1]
+  kU2,        // [0, 3]
+  kU3,        // [0, 7]
+  kU4,        // [0, 15]
+  kU8,        // [0, 255]
+  kS2,        // [-2, 1]
+  kS3,        // [-4, 3]
+  kS4,        // [-8, 7]
+  kS8,        // [-128, 127]
+  kS16,       // weights with folded scales (fast16)
+  kCount
+};
+
+// Activation codes of more than one bit: one value a byte.
+struct CodeBytes {
+  uint8_t* data;
+  ptrdiff_t stride;  // bytes between rows
+  size_t rows;
+  size_t cols;
 };
 
 // Bit planes of a matrix of three-valued codes c[m][k] in {-1, 0, +1}, rows x

@@ -3,6 +3,7 @@
 #include "kernels/gemm/gemm.h"
 
 #include "kernels/base/kernel_list.h"
+#include "kernels/gemm/gemm_cost.h"
 #include "kernels/gemm/gemm_kernels.h"
 
 namespace bittern::kernels {
@@ -14,11 +15,6 @@ constexpr KernelFile<GemmKernel> kFiles[] = {
 #undef BITTERN_GEMM_KERNEL
 };
 
-bool Matches(const GemmKernel& kernel, const GemmQuery& query) {
-  return kernel.weights == query.weights &&
-         kernel.activations == query.activations && query.k <= kernel.max_k;
-}
-
 }  // namespace
 
 std::vector<const GemmKernel*> GemmKernels(const CpuFeatures& cpu) {
@@ -29,13 +25,22 @@ const GemmKernel* SelectGemm(const GemmQuery& query, const CpuFeatures& cpu) {
   const GemmKernel* best = nullptr;
   double best_cycles = 0;
   for (const GemmKernel* kernel : GemmKernels(cpu)) {
-    if (!Matches(*kernel, query)) continue;
-    const double cycles = kernel->cycles(query);
+    if (query.k > kernel->max_k(query.types)) continue;
+    const double cycles =
+        PredictCycles(*kernel, *FindGemmCost(*kernel, cpu.cpu), query);
     if (best != nullptr && cycles >= best_cycles) continue;
     best = kernel;
     best_cycles = cycles;
   }
   return best;
+}
+
+size_t MaxK(GemmTypes types, unsigned bits) noexcept {
+  const int64_t product = int64_t{RangeOf(types.weights).MaxAbs()} *
+                          RangeOf(types.activations).MaxAbs();
+  return product == 0
+             ? 0
+             : static_cast<size_t>(((int64_t{1} << (bits - 1)) - 1) / product);
 }
 
 bool IsReference(const GemmKernel& kernel) {

@@ -10,31 +10,43 @@
 #include <span>
 #include <vector>
 
+#include "kernels/base/code_matrix.h"
 #include "kernels/base/cpu.h"
 #include "kernels/base/types.h"
 
 namespace bittern::kernels {
 
-struct GemmQuery {
+// What the two operands hold. A kernel may serve several pairs.
+struct GemmTypes {
   Operand weights = Operand::kF32;
   Operand activations = Operand::kF32;
+  friend bool operator==(const GemmTypes&, const GemmTypes&) = default;
+};
+
+struct GemmQuery {
+  GemmTypes types{};
   size_t m = 0, n = 0, k = 0;
 };
 
-// The left operand as the caller holds it: fp32 rows (stride in bytes), or code
-// planes with one group.
+// The left operand as the caller holds it; which member counts follows from the
+// activations' type: fp32 rows (stride in bytes), code planes with one group,
+// or byte codes.
 struct GemmLhs {
   const float* f32 = nullptr;
   ptrdiff_t f32_stride = 0;
   CodePlanes planes{};
+  const uint8_t* bytes = nullptr;
+  ptrdiff_t bytes_stride = 0;
 };
 
 // One call of a kernel: strip[r][j] = sum_k a[row + r][k] * w[tile * nr +
-// j][k], r < rows, j < nr. Strip elements are int32_t for code operands and
-// float for kF32. Channels past n of the last tile are zero padding.
+// j][k], r < rows, j < nr. Strip elements are float for kF32 activations and
+// int32_t for codes: the exact integer sum of the codes' values. Channels past
+// n of the last tile are padding: any value.
 struct GemmStripArgs {
+  GemmTypes types;
   const GemmLhs* lhs;
-  const void* packed_lhs;  // what PackLhs wrote for rows [packed_row, ...), or
+  const void* packed_lhs;  // what pack_lhs wrote for rows [packed_row, ...), or
                            // null if the kernel has no pack_lhs
   size_t packed_row;       // matrix row of the first packed row
   const void* packed_rhs;  // whole matrix, as pack_rhs wrote it
@@ -46,45 +58,54 @@ struct GemmStripArgs {
   void* strip;  // aligned to 64 bytes
   ptrdiff_t strip_stride;  // bytes between rows of the strip, multiple of 64,
                            // >= nr * 4
+  void* scratch;           // scratch_bytes bytes, aligned to 64, or null
 };
 
 struct GemmKernel {
   const char* name;  // "w1a1/lut/avx2": family/technique/isa
   uint32_t needs;    // CpuBit set
-  Operand weights;
-  Operand activations;
-  size_t nr;     // channels per tile, multiple of 16
-  size_t mr;     // rows that one call handles best
-  size_t max_k;  // largest k for which the accumulator cannot overflow
-  // Bytes of the packed right operand, and the packing from the canonical form.
-  // Canonical kBipolar: row-major bits, k contiguous, bit j of byte i = k 8i+j,
-  // rows padded to a byte; canonical kF32: row-major float w[n][k].
-  size_t (*packed_rhs_bytes)(size_t n, size_t k) noexcept;
-  void (*pack_rhs)(const void* canonical, size_t n, size_t k,
+  // Largest k for which no accumulator can overflow with these operands; 0 if
+  // the kernel does not take them.
+  size_t (*max_k)(GemmTypes types) noexcept;
+  size_t nr;      // channels per tile, multiple of 16
+  size_t mr;      // rows that one call handles best
+  size_t n_unit;  // the work is that of n rounded up to this, and of k rounded
+  size_t k_unit;  // up to this
+  // Bytes of the packed right operand, and the packing from the canonical form
+  // (code_matrix.h).
+  size_t (*packed_rhs_bytes)(GemmTypes types, size_t n, size_t k) noexcept;
+  void (*pack_rhs)(const CodeMatrix& weights, Operand activations,
                    void* packed) noexcept;
-  // Left packing of rows [row, row + rows) (activation states for look-up
-  // kernels); both null if planes are read directly.
-  size_t (*packed_lhs_bytes)(size_t rows, size_t k) noexcept;
-  void (*pack_lhs)(const GemmLhs& lhs, size_t k, size_t row, size_t rows,
-                   void* packed) noexcept;
+  // Left packing of rows [row, row + rows); both null if the operand is read
+  // directly.
+  size_t (*packed_lhs_bytes)(GemmTypes types, size_t rows, size_t k) noexcept;
+  void (*pack_lhs)(GemmTypes types, const GemmLhs& lhs, size_t k, size_t row,
+                   size_t rows, void* packed) noexcept;
   void (*run)(const GemmStripArgs& args) noexcept;
-  // Predicted cycles for the whole product on one core; tagged measured or
-  // published in the kernel's file.
-  double (*cycles)(const GemmQuery& query) noexcept;
+  // Turns of the inner loop for one multiplication (pairs of bit planes);
+  // null = 1.
+  size_t (*passes)(GemmTypes types) noexcept = nullptr;
+  // Scratch of one call; null = none.
+  size_t (*scratch_bytes)(GemmTypes types, size_t k) noexcept = nullptr;
 };
 
 using GemmKernelList = std::span<const GemmKernel>;
 
-// All kernels that may run on `cpu` (reference first), for tests and benches.
+// All kernels that may run on `cpu` (references first), for tests and benches.
 std::vector<const GemmKernel*> GemmKernels(const CpuFeatures& cpu);
 
-// The kernel with the fewest predicted cycles whose operands match and whose
-// max_k holds; never null for operand pairs {kBipolar, kSign} and {kF32, kF32}
-// (the reference always matches), null for others.
+// The kernel with the fewest predicted cycles (gemm_cost.h) that takes the
+// operands and k. Never null for {weights, activations} = {any code or kF32,
+// kF32} or {any code but kS16, any activation code} up to the k that an int32
+// sum allows; {kS16, up to 4 bits} likewise. Null for others.
 const GemmKernel* SelectGemm(const GemmQuery& query, const CpuFeatures& cpu);
 
 // Whether `kernel` is the plain reference: a plan that uses one is a warning
 // that the user sees.
 bool IsReference(const GemmKernel& kernel);
+
+// Largest k for which |sum of k products| < 2^(bits - 1) whatever the codes:
+// the usual max_k of an integer kernel.
+size_t MaxK(GemmTypes types, unsigned bits) noexcept;
 
 }  // namespace bittern::kernels

@@ -152,12 +152,16 @@ void Run(const GemmStripArgs& args) noexcept {
   }
 }
 
-size_t RhsBytes(size_t n, size_t k) noexcept {
+size_t TypesMaxK(GemmTypes types) noexcept {
+  return types == GemmTypes{Operand::kF32, Operand::kF32} ? size_t{1} << 30 : 0;
+}
+size_t RhsBytes(GemmTypes, size_t n, size_t k) noexcept {
   return RoundUp(n, kNr) * k * sizeof(float);
 }
 
-void PackRhs(const void* canonical, size_t n, size_t k, void* packed) noexcept {
-  const auto* w = static_cast<const float*>(canonical);
+void PackRhs(const CodeMatrix& weights, Operand, void* packed) noexcept {
+  const auto* w = static_cast<const float*>(weights.data);
+  const size_t n = weights.n, k = weights.k;
   auto* out = static_cast<float*>(packed);
   for (size_t tile = 0; tile < RoundUp(n, kNr); tile += kNr) {
     for (size_t i = 0; i < k; ++i) {
@@ -167,20 +171,12 @@ void PackRhs(const void* canonical, size_t n, size_t k, void* packed) noexcept {
   }
 }
 
-// Measured on Zen 5: 95 % of two fma a cycle; half of that for one row, whose
-// four chains wait for each other and for L2.
-double Cycles(const GemmQuery& q) noexcept {
-  const double rate = (q.m == 1 ? 0.9 : 1.9) * kLanes;
-  return static_cast<double>(q.m * RoundUp(q.n, kNr) * q.k) / rate;
-}
-
 }  // namespace
 
 GemmKernelList F32List() {
   static constexpr GemmKernel kKernels[] = {
-      {"f32/fma/" BITTERN_HWY_ISA, kNone, Operand::kF32, Operand::kF32, kNr,
-       kMr, size_t{1} << 30, &RhsBytes, &PackRhs, nullptr, nullptr, &Run,
-       &Cycles},
+      {"f32/fma/" BITTERN_HWY_ISA, kNone, &TypesMaxK, kNr, kMr, kNr, 1,
+       &RhsBytes, &PackRhs, nullptr, nullptr, &Run},
   };
   return kKernels;
 }

@@ -1,7 +1,7 @@
 // Plain loops that define what every GEMM kernel computes:
 //   strip[r][j] = sum_k a[row + r][k] * w[tile * 16 + j][k]
-// exact in int32 for codes; for fp32 one fused multiply-add chain over k
-// ascending, starting from +0.
+// exact in int32 for codes; for fp32 activations one fused multiply-add chain
+// over k ascending, starting from +0, on the weights' values.
 #include <cmath>
 #include <cstring>
 
@@ -13,6 +13,19 @@ namespace {
 
 constexpr size_t kNr = 16;
 
+CodeMatrix WeightsOf(const GemmStripArgs& args) {
+  return {args.packed_rhs, args.types.weights, args.n, args.k};
+}
+
+// Calls fn(r, j, channel) for every output of the strip.
+template <class Fn>
+void ForEachOutput(const GemmStripArgs& args, Fn fn) {
+  for (size_t r = 0; r < args.rows; ++r) {
+    for (size_t j = 0; j < kNr && args.tile * kNr + j < args.n; ++j)
+      fn(r, j, args.tile * kNr + j);
+  }
+}
+
 template <class T>
 T& StripAt(const GemmStripArgs& args, size_t r, size_t j) {
   auto* row = static_cast<uint8_t*>(args.strip) +
@@ -20,58 +33,65 @@ T& StripAt(const GemmStripArgs& args, size_t r, size_t j) {
   return reinterpret_cast<T*>(row)[j];
 }
 
-size_t BitBytes(size_t n, size_t k) noexcept { return n * CeilDiv(k, 8); }
-size_t FloatBytes(size_t n, size_t k) noexcept { return n * k * sizeof(float); }
-void CopyBits(const void* w, size_t n, size_t k, void* packed) noexcept {
-  std::memcpy(packed, w, BitBytes(n, k));
-}
-void CopyFloats(const void* w, size_t n, size_t k, void* packed) noexcept {
-  std::memcpy(packed, w, FloatBytes(n, k));
-}
-
-void RunW1A1(const GemmStripArgs& args) noexcept {
-  const auto* bits =
-      static_cast<const uint8_t*>(args.packed_rhs);  // [n][ceil(k / 8)]
-  for (size_t r = 0; r < args.rows; ++r) {
-    for (size_t j = 0; j < kNr && args.tile * kNr + j < args.n; ++j) {
-      const uint8_t* w = bits + (args.tile * kNr + j) * CeilDiv(args.k, 8);
-      int32_t sum = 0;
-      for (size_t k = 0; k < args.k; ++k) {
-        const int code = CodeAt(args.lhs->planes, args.row + r, k);
-        sum += (w[k / 8] >> (k % 8) & 1) != 0 ? code : -code;
-      }
-      StripAt<int32_t>(args, r, j) = sum;
-    }
-  }
+int32_t ActivationAt(const GemmStripArgs& args, size_t row, size_t k) {
+  if (args.types.activations == Operand::kSign)
+    return CodeAt(args.lhs->planes, row, k);
+  const uint8_t* codes =
+      args.lhs->bytes + static_cast<ptrdiff_t>(row) * args.lhs->bytes_stride;
+  return ByteValue(args.types.activations, codes[k]);
 }
 
-void RunF32(const GemmStripArgs& args) noexcept {
-  const auto* weights = static_cast<const float*>(args.packed_rhs);  // [n][k]
+void RunCodes(const GemmStripArgs& args) noexcept {
+  const CodeMatrix w = WeightsOf(args);
+  ForEachOutput(args, [&](size_t r, size_t j, size_t channel) {
+    int32_t sum = 0;
+    for (size_t k = 0; k < args.k; ++k)
+      sum += ActivationAt(args, args.row + r, k) * ValueAt(w, channel, k);
+    StripAt<int32_t>(args, r, j) = sum;
+  });
+}
+
+void RunFloats(const GemmStripArgs& args) noexcept {
+  const CodeMatrix w = WeightsOf(args);
+  const auto* floats = static_cast<const float*>(args.packed_rhs);
   const auto* rows = reinterpret_cast<const uint8_t*>(args.lhs->f32);
-  for (size_t r = 0; r < args.rows; ++r) {
+  ForEachOutput(args, [&](size_t r, size_t j, size_t channel) {
     const auto* a = reinterpret_cast<const float*>(
         rows + static_cast<ptrdiff_t>(args.row + r) * args.lhs->f32_stride);
-    for (size_t j = 0; j < kNr && args.tile * kNr + j < args.n; ++j) {
-      const float* w = weights + (args.tile * kNr + j) * args.k;
-      float sum = 0;
-      for (size_t k = 0; k < args.k; ++k) sum = std::fma(a[k], w[k], sum);
-      StripAt<float>(args, r, j) = sum;
+    float sum = 0;
+    for (size_t k = 0; k < args.k; ++k) {
+      const float weight = w.type == Operand::kF32
+                               ? floats[channel * args.k + k]
+                               : static_cast<float>(ValueAt(w, channel, k));
+      sum = std::fma(a[k], weight, sum);
     }
-  }
+    StripAt<float>(args, r, j) = sum;
+  });
 }
 
-// Loops of this shape run at about 1 MAC per cycle or less: any real kernel
-// wins.
-double Cycles(const GemmQuery& q) noexcept {
-  return 2.0 * static_cast<double>(q.m * q.n * q.k);
+size_t RhsBytes(GemmTypes types, size_t n, size_t k) noexcept {
+  return CanonicalBytes(types.weights, n, k);
+}
+void PackRhs(const CodeMatrix& w, Operand, void* packed) noexcept {
+  std::memcpy(packed, w.data, CanonicalBytes(w.type, w.n, w.k));
 }
 
-constexpr size_t kAnyK = size_t{1} << 30;  // |sum| <= k fits int32
+size_t CodesMaxK(GemmTypes types) noexcept {
+  const bool activations =
+      types.activations == Operand::kSign || IsByteCode(types.activations);
+  return activations && types.weights != Operand::kSign ? MaxK(types, 32) : 0;
+}
+size_t FloatsMaxK(GemmTypes types) noexcept {
+  return types.activations == Operand::kF32 && types.weights != Operand::kSign
+             ? size_t{1} << 30
+             : 0;
+}
+
 constexpr GemmKernel kKernels[] = {
-    {"w1a1/reference", kNone, Operand::kBipolar, Operand::kSign, kNr, 1, kAnyK,
-     &BitBytes, &CopyBits, nullptr, nullptr, &RunW1A1, &Cycles},
-    {"f32/reference", kNone, Operand::kF32, Operand::kF32, kNr, 1, kAnyK,
-     &FloatBytes, &CopyFloats, nullptr, nullptr, &RunF32, &Cycles},
+    {"codes/reference", kNone, &CodesMaxK, kNr, 1, 1, 1, &RhsBytes, &PackRhs,
+     nullptr, nullptr, &RunCodes},
+    {"f32/reference", kNone, &FloatsMaxK, kNr, 1, 1, 1, &RhsBytes, &PackRhs,
+     nullptr, nullptr, &RunFloats},
 };
 
 }  // namespace

@@ -181,35 +181,23 @@ void Run(const GemmStripArgs& args) noexcept {
   }
 }
 
-size_t RhsBytes(size_t n, size_t k) noexcept {
+size_t TypesMaxK(GemmTypes types) noexcept {
+  const bool mine = types == GemmTypes{Operand::kBipolar, Operand::kSign};
+  return mine ? size_t{1} << 30 : 0;
+}
+size_t RhsBytes(GemmTypes, size_t n, size_t k) noexcept {
   return PackedBitsBytes(n, k, kNr);
 }
-void PackRhs(const void* canonical, size_t n, size_t k, void* packed) noexcept {
-  PackBits(canonical, n, k, kNr, packed);
-}
-
-// Measured on Zen 5: 15.7 MAC/cycle and lane in the loop, 2.9 cycles a vector
-// for the end of a tile; one-lane targets 4 in all. Counted for NEON: 24
-// instructions where 16 would do (g++ copies the accumulators).
-double Cycles(const GemmQuery& q) noexcept {
-#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
-  constexpr double kRate = 4, kEnd = 1;
-#elif HWY_TARGET == HWY_NEON
-  constexpr double kRate = 55, kEnd = 1;
-#else
-  constexpr double kRate = 15.7 * kLanes, kEnd = 2.9 / kLanes;
-#endif
-  const auto outputs = static_cast<double>(q.m * RoundUp(q.n, kNr));
-  return outputs * (static_cast<double>(RoundUp(q.k, 32)) / kRate + kEnd);
+void PackRhs(const CodeMatrix& w, Operand, void* packed) noexcept {
+  PackBits(w.data, w.n, w.k, kNr, packed);
 }
 
 }  // namespace
 
 GemmKernelList W1A1List() {
   static constexpr GemmKernel kKernels[] = {
-      {"w1a1/popcount/" BITTERN_HWY_ISA, kNone, Operand::kBipolar,
-       Operand::kSign, kNr, kMr, size_t{1} << 30, &RhsBytes, &PackRhs, nullptr,
-       nullptr, &Run, &Cycles},
+      {"w1a1/popcount/" BITTERN_HWY_ISA, kNone, &TypesMaxK, kNr, kMr, kNr, 32,
+       &RhsBytes, &PackRhs, nullptr, nullptr, &Run},
   };
   return kKernels;
 }

@@ -242,7 +242,7 @@ HWY_INLINE void PackWord(const uint64_t* sign, const uint64_t* valid,
                    _mm_unpackhi_epi16(even, odd));
 }
 
-void PackLhs(const GemmLhs& lhs, size_t k, size_t row, size_t rows,
+void PackLhs(GemmTypes, const GemmLhs& lhs, size_t k, size_t row, size_t rows,
              void* packed) noexcept {
   const CodePlanes& p = lhs.planes;
   auto* states = static_cast<uint16_t*>(packed);
@@ -261,15 +261,21 @@ HWY_POP_ATTRIBUTES
 namespace bittern::kernels {
 namespace {
 
-size_t LhsBytes(size_t rows, size_t k) noexcept {
+size_t TypesMaxK(GemmTypes types) noexcept {
+  const bool mine = types == GemmTypes{Operand::kBipolar, Operand::kSign};
+  return mine ? 32764 : 0;
+}
+
+size_t LhsBytes(GemmTypes, size_t rows, size_t k) noexcept {
   return rows * StateRow(k) * sizeof(uint16_t);
 }
-size_t RhsBytes(size_t n, size_t k) noexcept {
+size_t RhsBytes(GemmTypes, size_t n, size_t k) noexcept {
   return RoundUp(n, kNr) * Groups(k);
 }
 
-void PackRhs(const void* canonical, size_t n, size_t k, void* packed) noexcept {
-  const auto* rows = static_cast<const uint8_t*>(canonical);
+void PackRhs(const CodeMatrix& w, Operand, void* packed) noexcept {
+  const auto* rows = static_cast<const uint8_t*>(w.data);
+  const size_t n = w.n, k = w.k;
   auto* out = static_cast<uint8_t*>(packed);
   for (size_t tile = 0; tile < RoundUp(n, kNr); tile += kNr) {
     for (size_t g = 0; g < Groups(k); ++g) {
@@ -283,18 +289,9 @@ void PackRhs(const void* canonical, size_t n, size_t k, void* packed) noexcept {
   }
 }
 
-// Measured on Zen 5: 200 MAC/cycle in the loop, 0.05 cycles an output for the
-// end of a tile (Zen 3: 155-167 all in). Counted: 5 cycles to pack the 16
-// states of a plane word.
-double Cycles(const GemmQuery& q) noexcept {
-  const auto outputs = static_cast<double>(q.m * RoundUp(q.n, kNr / 2));
-  return outputs * (static_cast<double>(Groups(q.k) * 4) / 200 + 0.05) +
-         static_cast<double>(q.m * GroupWords(q.k)) * 5;
-}
-
 constexpr GemmKernel kKernels[] = {
-    {"w1a1/lut/avx2", kAvx2, Operand::kBipolar, Operand::kSign, kNr, kMr, 32764,
-     &RhsBytes, &PackRhs, &LhsBytes, &PackLhs, &Run, &Cycles},
+    {"w1a1/lut/avx2", kAvx2, &TypesMaxK, kNr, kMr, kNr / 2, 4, &RhsBytes,
+     &PackRhs, &LhsBytes, &PackLhs, &Run},
 };
 
 }  // namespace

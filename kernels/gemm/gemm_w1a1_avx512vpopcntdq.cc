@@ -154,25 +154,20 @@ HWY_POP_ATTRIBUTES
 namespace bittern::kernels {
 namespace {
 
-size_t RhsBytes(size_t n, size_t k) noexcept {
+size_t TypesMaxK(GemmTypes types) noexcept {
+  const bool mine = types == GemmTypes{Operand::kBipolar, Operand::kSign};
+  return mine ? size_t{1} << 30 : 0;
+}
+size_t RhsBytes(GemmTypes, size_t n, size_t k) noexcept {
   return PackedBitsBytes(n, k, kNr);
 }
-void PackRhs(const void* canonical, size_t n, size_t k, void* packed) noexcept {
-  PackBits(canonical, n, k, kNr, packed);
-}
-
-// Measured on Zen 5 (four 512-bit units): 683 MAC/cycle in the loop, 0.04
-// cycles an output for the end of a tile. Published for Zen 4 and Ice Lake: 341
-// in the loop.
-double Cycles(const GemmQuery& q) noexcept {
-  const auto outputs = static_cast<double>(q.m * RoundUp(q.n, kNr));
-  return outputs * (static_cast<double>(RoundUp(q.k, 32)) / 683 + 0.04);
+void PackRhs(const CodeMatrix& w, Operand, void* packed) noexcept {
+  PackBits(w.data, w.n, w.k, kNr, packed);
 }
 
 constexpr GemmKernel kKernels[] = {
-    {"w1a1/popcount/avx512vpopcntdq", kAvx512 | kAvx512Vpopcntdq,
-     Operand::kBipolar, Operand::kSign, kNr, kMr, size_t{1} << 30, &RhsBytes,
-     &PackRhs, nullptr, nullptr, &Run, &Cycles},
+    {"w1a1/popcount/avx512vpopcntdq", kAvx512 | kAvx512Vpopcntdq, &TypesMaxK,
+     kNr, kMr, kNr, 32, &RhsBytes, &PackRhs, nullptr, nullptr, &Run},
 };
 
 }  // namespace

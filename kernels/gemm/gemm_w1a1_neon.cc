@@ -162,23 +162,20 @@ void Run(const GemmStripArgs& args) noexcept {
   }
 }
 
-size_t RhsBytes(size_t n, size_t k) noexcept {
+size_t TypesMaxK(GemmTypes types) noexcept {
+  const bool mine = types == GemmTypes{Operand::kBipolar, Operand::kSign};
+  return mine ? size_t{1} << 30 : 0;
+}
+size_t RhsBytes(GemmTypes, size_t n, size_t k) noexcept {
   return PackedBitsBytes(n, k, kPanel);
 }
-void PackRhs(const void* canonical, size_t n, size_t k, void* packed) noexcept {
-  PackBits(canonical, n, k, kPanel, packed);
-}
-
-// Counted: 52 vector instructions per 2,048 MAC at two a cycle (Cortex-A72,
-// A76), 0.25 cycles an output for the end of a tile.
-double Cycles(const GemmQuery& q) noexcept {
-  const auto outputs = static_cast<double>(q.m * RoundUp(q.n, kPanel));
-  return outputs * (static_cast<double>(RoundUp(q.k, 32)) / 79 + 0.25);
+void PackRhs(const CodeMatrix& w, Operand, void* packed) noexcept {
+  PackBits(w.data, w.n, w.k, kPanel, packed);
 }
 
 constexpr GemmKernel kKernels[] = {
-    {"w1a1/cnt/neon", kNeon, Operand::kBipolar, Operand::kSign, kNr, kMr,
-     size_t{1} << 30, &RhsBytes, &PackRhs, nullptr, nullptr, &Run, &Cycles},
+    {"w1a1/cnt/neon", kNeon, &TypesMaxK, kNr, kMr, kPanel, 32, &RhsBytes,
+     &PackRhs, nullptr, nullptr, &Run},
 };
 
 }  // namespace

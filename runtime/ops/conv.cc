@@ -85,12 +85,12 @@ Result<void> ConvOp::Infer(const InferContext& context) {
 }
 
 Result<void> ConvOp::Prepare(PrepareContext& context) {
-  using kernels::Operand;
-  const auto* gemm = kernels::SelectGemm(
-      {Operand::kF32, Operand::kF32, pixels_, oc_, k_}, context.cpu);
+  const kernels::GemmTypes types{};
+  const auto* gemm =
+      kernels::SelectGemm({types, pixels_, oc_, k_}, context.cpu);
   const auto* epilogue =
       kernels::SelectEpilogue(kernels::EpilogueKind::kFloatF32, context.cpu);
-  driver_ = GemmDriver(gemm, epilogue, oc_, k_, 1);
+  driver_ = GemmDriver(gemm, epilogue, types, oc_, k_, 1);
   rows_bytes_ = AlignUp64(kBlockPixels * k_ * sizeof(float));
   out_bytes_ = AlignUp64(kBlockPixels * oc_ * sizeof(float));
   context.scratch_per_thread =
@@ -107,9 +107,8 @@ Result<void> ConvOp::Prepare(PrepareContext& context) {
       context.model.Packed(
           filters.tensor, layout, groups_ * driver_.RhsBytes(), [&](void* out) {
             for (size_t g = 0; g < groups_; ++g) {
-              gemm->pack_rhs(
-                  w + g * oc_ * k_, oc_, k_,
-                  static_cast<uint8_t*>(out) + g * driver_.RhsBytes());
+              driver_.PackRhs(w + g * oc_ * k_, static_cast<uint8_t*>(out) +
+                                                    g * driver_.RhsBytes());
             }
           }));
   return {};
@@ -177,9 +176,8 @@ void ConvOp::Run(const RunContext& context) const noexcept {
       packed_ != nullptr ? packed_->data() : context.scratch_shared;
   if (packed_ == nullptr) {
     for (size_t g = 0; g < groups_; ++g) {
-      driver_.gemm().pack_rhs(RunInput<float>(context, 1) + g * oc_ * k_, oc_,
-                              k_,
-                              context.scratch_shared + g * driver_.RhsBytes());
+      driver_.PackRhs(RunInput<float>(context, 1) + g * oc_ * k_,
+                      context.scratch_shared + g * driver_.RhsBytes());
     }
   }
   context.pool->For(

@@ -17,9 +17,10 @@ constexpr double kThreadMacs = 1 << 17;
 }  // namespace
 
 GemmDriver::GemmDriver(const kernels::GemmKernel* gemm,
-                       const kernels::EpilogueKernel* epilogue, size_t n,
-                       size_t k, size_t unit)
-    : gemm_(gemm), epilogue_(epilogue), n_(n), k_(k) {
+                       const kernels::EpilogueKernel* epilogue,
+                       kernels::GemmTypes types, size_t n, size_t k,
+                       size_t unit)
+    : gemm_(gemm), epilogue_(epilogue), types_(types), n_(n), k_(k) {
   const size_t all = (n + gemm->nr - 1) / gemm->nr * gemm->nr;
   // No multiple of both that is below all columns is as good as all columns.
   strip_cols_ = gemm->nr % unit == 0
@@ -33,14 +34,17 @@ GemmDriver::GemmDriver(const kernels::GemmKernel* gemm,
   strip_bytes_ = AlignUp64(strip_rows_ * row_bytes);
   const size_t lhs_row =
       gemm->pack_lhs != nullptr
-          ? gemm->packed_lhs_bytes(strip_rows_, k) / strip_rows_
-      : gemm->activations == kernels::Operand::kF32 ? k * sizeof(float)
-                                                    : k / 4;
+          ? gemm->packed_lhs_bytes(types, strip_rows_, k) / strip_rows_
+      : types.activations == kernels::Operand::kF32  ? k * sizeof(float)
+      : types.activations == kernels::Operand::kSign ? k / 4
+                                                     : k;
   block_rows_ = std::max<size_t>(1, kBlockBytes / std::max<size_t>(1, lhs_row) /
                                         strip_rows_) *
                 strip_rows_;
   if (gemm->pack_lhs != nullptr)
-    lhs_bytes_ = AlignUp64(gemm->packed_lhs_bytes(block_rows_, k));
+    lhs_bytes_ = AlignUp64(gemm->packed_lhs_bytes(types, block_rows_, k));
+  if (gemm->scratch_bytes != nullptr)
+    kernel_bytes_ = AlignUp64(gemm->scratch_bytes(types, k));
 }
 
 void GemmDriver::Block(const kernels::GemmLhs& lhs, const void* rhs,
@@ -50,7 +54,7 @@ void GemmDriver::Block(const kernels::GemmLhs& lhs, const void* rhs,
   uint8_t* packed = nullptr;
   if (gemm_->pack_lhs != nullptr) {
     packed = scratch + strip_bytes_;
-    gemm_->pack_lhs(lhs, k_, row, rows, packed);
+    gemm_->pack_lhs(types_, lhs, k_, row, rows, packed);
   }
   const auto stride = static_cast<ptrdiff_t>(strip_cols_ * sizeof(float));
   for (size_t s = first; s < last; ++s) {
@@ -58,9 +62,9 @@ void GemmDriver::Block(const kernels::GemmLhs& lhs, const void* rhs,
     for (size_t r = row; r < row + rows; r += strip_rows_) {
       const size_t count = std::min(strip_rows_, row + rows - r);
       for (size_t j = 0; j < cols; j += gemm_->nr) {
-        gemm_->run({&lhs, packed, row, rhs, k_, n_, r, count,
-                    (col + j) / gemm_->nr, scratch + j * sizeof(float),
-                    stride});
+        gemm_->run({types_, &lhs, packed, row, rhs, k_, n_, r, count,
+                    (col + j) / gemm_->nr, scratch + j * sizeof(float), stride,
+                    scratch + strip_bytes_ + lhs_bytes_});
       }
       epilogue_->run(args, {scratch, stride, r, count, col, cols});
     }

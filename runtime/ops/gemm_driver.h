@@ -21,12 +21,21 @@ class GemmDriver {
   // `unit`: strips are whole multiples of this many columns (or all of them),
   // as code-writing epilogues need; 1 for floats.
   GemmDriver(const kernels::GemmKernel* gemm,
-             const kernels::EpilogueKernel* epilogue, size_t n, size_t k,
-             size_t unit);
+             const kernels::EpilogueKernel* epilogue, kernels::GemmTypes types,
+             size_t n, size_t k, size_t unit);
 
   const kernels::GemmKernel& gemm() const { return *gemm_; }
-  size_t RhsBytes() const { return AlignUp64(gemm_->packed_rhs_bytes(n_, k_)); }
-  size_t ScratchPerThread() const { return strip_bytes_ + lhs_bytes_; }
+  size_t RhsBytes() const {
+    return AlignUp64(gemm_->packed_rhs_bytes(types_, n_, k_));
+  }
+  // Packs canonical weights into RhsBytes() bytes.
+  void PackRhs(const void* weights, void* packed) const noexcept {
+    gemm_->pack_rhs({weights, types_.weights, n_, k_}, types_.activations,
+                    packed);
+  }
+  size_t ScratchPerThread() const {
+    return strip_bytes_ + lhs_bytes_ + kernel_bytes_;
+  }
 
   // Rows [begin, end) of all columns, on the calling thread.
   void Rows(const kernels::GemmLhs& lhs, const void* rhs,
@@ -50,11 +59,14 @@ class GemmDriver {
 
   const kernels::GemmKernel* gemm_ = nullptr;
   const kernels::EpilogueKernel* epilogue_ = nullptr;
+  kernels::GemmTypes types_;
   size_t n_ = 0, k_ = 0;
   size_t strip_cols_ = 0;  // multiple of the kernel's nr
   size_t strip_rows_ = 0;  // rows of one strip
   size_t block_rows_ = 0;  // rows whose packed left operand is held at once
-  size_t strip_bytes_ = 0, lhs_bytes_ = 0;
+  // Thread scratch, in this order: the strip, the packed left operand, the
+  // kernel's own.
+  size_t strip_bytes_ = 0, lhs_bytes_ = 0, kernel_bytes_ = 0;
 };
 
 }  // namespace bittern::runtime

@@ -183,8 +183,8 @@ Result<void> LowBitLinearOp::MakeWindows(const PrepareContext& context) {
 Result<void> LowBitLinearOp::Prepare(PrepareContext& context) {
   using kernels::Operand;
   const size_t k = in_.cols;
-  const auto* gemm = kernels::SelectGemm(
-      {Operand::kBipolar, Operand::kSign, in_.rows, n_, k}, context.cpu);
+  const kernels::GemmTypes types{Operand::kBipolar, Operand::kSign};
+  const auto* gemm = kernels::SelectGemm({types, in_.rows, n_, k}, context.cpu);
   const auto* epilogue = kernels::SelectEpilogue(kind_, context.cpu);
   if (kind_ == EpilogueKind::kWindowSign) BITTERN_TRY(MakeWindows(context));
   // Strips of codes are whole words inside a group, or whole groups where a
@@ -194,13 +194,13 @@ Result<void> LowBitLinearOp::Prepare(PrepareContext& context) {
     const bool words = out_.group % 64 == 0 || out_.group == n_;
     unit = words && kind_ == EpilogueKind::kWindowSign ? 64 : out_.group;
   }
-  driver_ = GemmDriver(gemm, epilogue, n_, k, unit);
+  driver_ = GemmDriver(gemm, epilogue, types, n_, k, unit);
   context.scratch_per_thread = driver_.ScratchPerThread();
   const void* weights = context.inputs[kWeights].constant;
   BITTERN_TRY_ASSIGN(
       packed_, context.model.Packed(context.inputs[kWeights].tensor, gemm->name,
                                     driver_.RhsBytes(), [&](void* out) {
-                                      gemm->pack_rhs(weights, n_, k, out);
+                                      driver_.PackRhs(weights, out);
                                     }));
   return {};
 }

@@ -82,12 +82,11 @@ Result<void> MatMulOp::Infer(const InferContext& context) {
 }
 
 Result<void> MatMulOp::Prepare(PrepareContext& context) {
-  using kernels::Operand;
-  const auto* gemm = kernels::SelectGemm(
-      {Operand::kF32, Operand::kF32, m_, n_, k_}, context.cpu);
+  const kernels::GemmTypes types{};
+  const auto* gemm = kernels::SelectGemm({types, m_, n_, k_}, context.cpu);
   const auto* epilogue =
       kernels::SelectEpilogue(kernels::EpilogueKind::kFloatF32, context.cpu);
-  driver_ = GemmDriver(gemm, epilogue, n_, k_, 1);
+  driver_ = GemmDriver(gemm, epilogue, types, n_, k_, 1);
   context.scratch_per_thread = driver_.ScratchPerThread();
   if (context.inputs[1].constant == nullptr) {
     context.scratch_shared =
@@ -103,9 +102,8 @@ Result<void> MatMulOp::Prepare(PrepareContext& context) {
             std::vector<float> w(n_ * k_);
             for (size_t i = 0; i < b_matrices_; ++i) {
               TransposeBlocks(b + i * n_ * k_, n_, k_, n_, w.data(), k_);
-              gemm->pack_rhs(
-                  w.data(), n_, k_,
-                  static_cast<uint8_t*>(out) + i * driver_.RhsBytes());
+              driver_.PackRhs(w.data(), static_cast<uint8_t*>(out) +
+                                            i * driver_.RhsBytes());
             }
           }));
   return {};
@@ -131,7 +129,7 @@ const uint8_t* MatMulOp::Rhs(const RunContext& context, size_t matrix) const {
       reinterpret_cast<float*>(context.scratch_shared + driver_.RhsBytes());
   TransposeBlocks(RunInput<float>(context, 1) + matrix * n_ * k_, n_, k_, n_, w,
                   k_);
-  driver_.gemm().pack_rhs(w, n_, k_, context.scratch_shared);
+  driver_.PackRhs(w, context.scratch_shared);
   return context.scratch_shared;
 }
 

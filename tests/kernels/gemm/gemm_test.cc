@@ -1,7 +1,7 @@
 // Every kernel of gemm_kernels.inc on every target that this CPU has (and the
-// AVX-512 kernel over SIMDe) against plain loops, over lengths around each lane
-// count and widening limit, with and without zeros, guard bytes around what a
-// kernel writes.
+// AVX-512 kernels over SIMDe) against plain loops: every pair of operand types
+// that it takes, lengths around each lane count and widening limit, extremes,
+// guard bytes around what a kernel writes.
 #include "kernels/gemm/gemm.h"
 
 #include <algorithm>
@@ -12,186 +12,66 @@
 #include <string>
 
 #include "kernels/base/bits.h"
-#include "tests/support/guarded.h"
-#include "tests/support/random.h"
+#include "kernels/gemm/gemm_cost.h"
+#include "tests/kernels/gemm/product.h"
 
 namespace bittern::kernels {
 
 #if defined(__x86_64__)
-GemmKernelList GemmW1A1Avx512VpopcntdqSimde();  // gemm_simde.cc
+// gemm_simde.cc
+std::vector<const GemmKernel*> GemmSimdeKernels();
 #endif
 
 namespace {
 
+using test::Fill;
+using test::FloatBits;
 using test::Guarded;
-using test::Random;
+using test::MakeProduct;
+using test::Product;
 
 // Each distinct kernel that can run here, whatever cap it takes to reach it.
-std::vector<const GemmKernel*> AllKernels() {
-  std::vector<const GemmKernel*> all;
-  for (std::string_view target : TargetNames()) {
-    CpuFeatures cpu;
-    if (!CapCpu(DetectCpu(), target, &cpu)) continue;
-    for (const GemmKernel* kernel : GemmKernels(cpu)) {
-      if (std::find(all.begin(), all.end(), kernel) == all.end())
-        all.push_back(kernel);
+const std::vector<const GemmKernel*>& AllKernels() {
+  static const std::vector<const GemmKernel*> kernels = [] {
+    std::vector<const GemmKernel*> all;
+    for (std::string_view target : TargetNames()) {
+      CpuFeatures cpu;
+      if (!CapCpu(DetectCpu(), target, &cpu)) continue;
+      for (const GemmKernel* kernel : GemmKernels(cpu)) {
+        if (std::find(all.begin(), all.end(), kernel) == all.end())
+          all.push_back(kernel);
+      }
     }
-  }
 #if defined(__x86_64__)
-  for (const GemmKernel& kernel : GemmW1A1Avx512VpopcntdqSimde())
-    all.push_back(&kernel);
+    for (const GemmKernel* kernel : GemmSimdeKernels()) all.push_back(kernel);
 #endif
-  return all;
-}
-
-// How a row of codes is filled. kMixed cycles through the others, so that row
-// blocks have rows with and without zeros.
-enum class Fill { kDense, kZeros, kAllZero, kAllPlus, kAllMinus, kMixed };
-
-struct Codes {
-  std::vector<uint64_t> storage;
-  CodePlanes planes;
-};
-
-void FillRow(CodePlanes& p, size_t row, Fill fill, Random& random) {
-  int32_t valid = 0;
-  for (size_t c = 0; c < p.cols; ++c) {
-    const uint64_t bit = uint64_t{1} << (c % 64);
-    const size_t word = row * p.row_words + c / 64;
-    const bool zero = fill == Fill::kAllZero ||
-                      (fill == Fill::kZeros && random.Below(4) == 0);
-    const bool plus = fill == Fill::kAllPlus ||
-                      (fill != Fill::kAllMinus && random.Below(2) == 0);
-    if (zero) continue;
-    ++valid;
-    p.valid[word] |= bit;
-    if (plus) p.sign[word] |= bit;
-  }
-  p.valid_count[row] = valid;
-}
-
-Codes MakeCodes(size_t m, size_t k, Fill fill, Random& random) {
-  Codes codes;
-  codes.storage.resize(CodePlanesBytes(m, k, k) / 8 + 8);
-  const auto address = reinterpret_cast<uintptr_t>(codes.storage.data());
-  codes.planes = ViewCodePlanes(
-      codes.storage.data() + (RoundUp(address, 64) - address) / 8, m, k, k);
-  for (size_t r = 0; r < m; ++r) {
-    const auto mixed =
-        static_cast<Fill>((r + k) % static_cast<size_t>(Fill::kMixed));
-    FillRow(codes.planes, r, fill == Fill::kMixed ? mixed : fill, random);
-  }
-  return codes;
-}
-
-// One product: both operands in canonical form and what is expected, by loops
-// that share nothing with the kernels.
-struct Product {
-  size_t m, n, k;
-  Operand weights;
-  std::vector<uint8_t> canonical;
-  Codes codes;
-  std::vector<float> rows;
-  std::vector<int32_t> expected;  // bits of the float for kF32
-  GemmLhs lhs;
-};
-
-Product CodeProduct(size_t m, size_t n, size_t k, Fill fill, uint64_t seed) {
-  Random random(seed);
-  Product p{m,
-            n,
-            k,
-            Operand::kBipolar,
-            std::vector<uint8_t>(n * CeilDiv(k, 8)),
-            MakeCodes(m, k, fill, random),
-            {},
-            {},
-            {}};
-  for (uint8_t& byte : p.canonical)
-    byte = static_cast<uint8_t>(
-        random.Below(256));  // padding bits are garbage on purpose
-  std::fill_n(p.canonical.begin(), CeilDiv(k, 8),
-              uint8_t{0xFF});  // channel 0: all +1
-  if (n > 1)
-    std::fill_n(p.canonical.begin() + static_cast<ptrdiff_t>(CeilDiv(k, 8)),
-                CeilDiv(k, 8), uint8_t{0});  // all -1
-  p.lhs.planes = p.codes.planes;
-  std::vector<int8_t> w(n * k), a(m * k);
-  for (size_t j = 0; j < n; ++j) {
-    for (size_t i = 0; i < k; ++i)
-      w[j * k + i] =
-          (p.canonical[j * CeilDiv(k, 8) + i / 8] >> (i % 8) & 1) != 0 ? 1 : -1;
-  }
-  for (size_t r = 0; r < m; ++r) {
-    for (size_t i = 0; i < k; ++i)
-      a[r * k + i] = static_cast<int8_t>(CodeAt(p.codes.planes, r, i));
-  }
-  for (size_t r = 0; r < m; ++r) {
-    for (size_t j = 0; j < n; ++j) {
-      int32_t sum = 0;
-      for (size_t i = 0; i < k; ++i) sum += a[r * k + i] * w[j * k + i];
-      p.expected.push_back(sum);
-    }
-  }
-  return p;
-}
-
-int32_t Bits(float x) {
-  int32_t bits;
-  std::memcpy(&bits, &x, sizeof(bits));
-  return bits;
-}
-
-float Float(int32_t bits) {
-  float x;
-  std::memcpy(&x, &bits, sizeof(x));
-  return x;
-}
-
-constexpr size_t kRowGap =
-    3;  // floats between left rows: strides are not row lengths
-
-Product FloatProduct(size_t m, size_t n, size_t k, uint64_t seed) {
-  Random random(seed);
-  Product p{m,
-            n,
-            k,
-            Operand::kF32,
-            std::vector<uint8_t>(n * k * 4),
-            {},
-            random.Normals(m * (k + kRowGap)),
-            {},
-            {}};
-  const std::vector<float> w = random.Normals(n * k);
-  std::memcpy(p.canonical.data(), w.data(), p.canonical.size());
-  p.lhs.f32 = p.rows.data();
-  p.lhs.f32_stride = static_cast<ptrdiff_t>((k + kRowGap) * sizeof(float));
-  for (size_t r = 0; r < m; ++r) {
-    for (size_t j = 0; j < n; ++j) {
-      float sum = 0;
-      for (size_t i = 0; i < k; ++i)
-        sum = std::fma(p.rows[r * (k + kRowGap) + i], w[j * k + i], sum);
-      p.expected.push_back(Bits(sum));
-    }
-  }
-  return p;
+    return all;
+  }();
+  return kernels;
 }
 
 // Highway 1.0.3 has no fused multiply-add on these targets: a chain of k
 // rounded products and sums of values near 1.
 bool IsUnfused(const GemmKernel& kernel) {
-  return std::string_view(kernel.name) == "f32/fma/sse4" ||
-         std::string_view(kernel.name) == "f32/fma/scalar";
+  const std::string_view name = kernel.name;
+  const std::string_view isa = name.substr(name.rfind('/') + 1);
+  return isa == "sse4" || isa == "scalar";
 }
 
 constexpr float kUnfusedTolerance =
-    1e-6f;  // times k: one rounding more per step than the fused chain
+    1e-6f;  // times k and the largest weight: one rounding more per step
 
-bool Same(const GemmKernel& kernel, int32_t got, int32_t expected, size_t k) {
-  if (kernel.weights != Operand::kF32 || !IsUnfused(kernel))
+bool Same(const GemmKernel& kernel, const Product& p, int32_t got,
+          int32_t expected) {
+  if (p.types.activations != Operand::kF32 || !IsUnfused(kernel))
     return got == expected;
-  return std::fabs(Float(got) - Float(expected)) <=
-         kUnfusedTolerance * static_cast<float>(k);
+  float a, b;
+  std::memcpy(&a, &got, sizeof(a));
+  std::memcpy(&b, &expected, sizeof(b));
+  const auto scale =
+      static_cast<float>(std::max(1, RangeOf(p.types.weights).MaxAbs()));
+  return std::fabs(a - b) <=
+         kUnfusedTolerance * scale * static_cast<float>(p.k);
 }
 
 // Runs rows [row, row + rows) of the first n channels and compares; returns
@@ -199,10 +79,12 @@ bool Same(const GemmKernel& kernel, int32_t got, int32_t expected, size_t k) {
 std::string CheckStrip(const GemmKernel& kernel, const Product& p, size_t n,
                        const void* packed_rhs, size_t row, size_t rows) {
   Guarded lhs(kernel.packed_lhs_bytes != nullptr
-                  ? kernel.packed_lhs_bytes(rows, p.k)
+                  ? kernel.packed_lhs_bytes(p.types, rows, p.k)
                   : 0);
+  Guarded scratch(
+      kernel.scratch_bytes != nullptr ? kernel.scratch_bytes(p.types, p.k) : 0);
   if (kernel.pack_lhs != nullptr)
-    kernel.pack_lhs(p.lhs, p.k, row, rows, lhs.As<void>());
+    kernel.pack_lhs(p.types, p.lhs, p.k, row, rows, lhs.As<void>());
   const size_t stride =
       kernel.nr + 16;  // int32 elements; the 16 past nr must stay as they are
   Guarded strip(rows * stride * sizeof(int32_t));
@@ -210,9 +92,10 @@ std::string CheckStrip(const GemmKernel& kernel, const Product& p, size_t n,
     strip.Fill(0xA5);
     const void* packed_lhs =
         kernel.pack_lhs != nullptr ? lhs.As<void>() : nullptr;
-    kernel.run({&p.lhs, packed_lhs, row, packed_rhs, p.k, n, row, rows, tile,
-                strip.As<void>(),
-                static_cast<ptrdiff_t>(stride * sizeof(int32_t))});
+    kernel.run({p.types, &p.lhs, packed_lhs, row, packed_rhs, p.k, n, row, rows,
+                tile, strip.As<void>(),
+                static_cast<ptrdiff_t>(stride * sizeof(int32_t)),
+                scratch.As<void>()});
     for (size_t r = 0; r < rows; ++r) {
       for (size_t j = 0; j < stride; ++j) {
         const size_t channel = tile * kernel.nr + j;
@@ -221,29 +104,37 @@ std::string CheckStrip(const GemmKernel& kernel, const Product& p, size_t n,
           return "wrote past the tile";
         if (j >= kernel.nr || channel >= n) continue;
         const int32_t expected = p.expected[(row + r) * p.n + channel];
-        if (Same(kernel, got, expected, p.k)) continue;
+        if (Same(kernel, p, got, expected)) continue;
         return "row " + std::to_string(row + r) + " channel " +
                std::to_string(channel) + ": got " + std::to_string(got) +
                ", expected " + std::to_string(expected);
       }
     }
   }
-  return lhs.Intact() && strip.Intact() ? "" : "wrote outside a buffer";
+  return lhs.Intact() && strip.Intact() && scratch.Intact()
+             ? ""
+             : "wrote outside a buffer";
 }
 
 // The product of the first m rows and n channels, whole and from an odd row on.
 void Check(const GemmKernel& kernel, const Product& p, size_t m, size_t n) {
-  if (kernel.weights != p.weights || p.k > kernel.max_k) return;
-  Guarded packed(kernel.packed_rhs_bytes(n, p.k));
-  kernel.pack_rhs(p.canonical.data(), n, p.k, packed.As<void>());
-  INFO(kernel.name << " m " << m << " n " << n << " k " << p.k);
+  if (p.k > kernel.max_k(p.types)) return;
+  Guarded packed(kernel.packed_rhs_bytes(p.types, n, p.k));
+  kernel.pack_rhs({p.canonical.data(), p.types.weights, n, p.k},
+                  p.types.activations, packed.As<void>());
+  INFO(kernel.name << " " << p.Name() << " m " << m << " n " << n << " k "
+                   << p.k);
   REQUIRE(packed.Intact());
   REQUIRE(CheckStrip(kernel, p, n, packed.As<void>(), 0, m) == "");
   if (m > 1)
     REQUIRE(CheckStrip(kernel, p, n, packed.As<void>(), 1, m - 1) == "");
 }
 
-constexpr size_t kRows[] = {1, 2, 3, 7, 8, 9, 17};
+void CheckAll(const Product& p, size_t m, size_t n) {
+  for (const GemmKernel* kernel : AllKernels()) Check(*kernel, p, m, n);
+}
+
+constexpr size_t kRows[] = {1, 2, 3, 5, 7, 8, 9, 17};
 constexpr size_t kChannels[] = {1,  15, 16,  17,  31,  33,
                                 64, 65, 127, 128, 129, 192};
 constexpr size_t kMaxRows = 17, kMaxChannels = 192;
@@ -251,60 +142,103 @@ constexpr size_t kMaxRows = 17, kMaxChannels = 192;
 // All row counts with one channel count and the other way round: both
 // remainders meet every k without their whole product.
 void CheckShapes(const Product& p) {
-  for (const GemmKernel* kernel : AllKernels()) {
-    for (size_t m : kRows) Check(*kernel, p, m, kMaxChannels - m);
-    for (size_t n : kChannels) Check(*kernel, p, 5, n);
+  for (size_t m : kRows) CheckAll(p, m, kMaxChannels - m);
+  for (size_t n : kChannels) CheckAll(p, 5, n);
+}
+
+constexpr Operand kWeights[] = {
+    Operand::kBipolar, Operand::kTernary, Operand::kBipolar2, Operand::kU2,
+    Operand::kS2,      Operand::kU3,      Operand::kS3,       Operand::kU4,
+    Operand::kS4,      Operand::kU8,      Operand::kS8,       Operand::kS16};
+constexpr Operand kActivations[] = {
+    Operand::kSign, Operand::kTernary, Operand::kBipolar2, Operand::kU1,
+    Operand::kU2,   Operand::kU3,      Operand::kU4,       Operand::kU8,
+    Operand::kS2,   Operand::kS3,      Operand::kS4,       Operand::kS8};
+constexpr Fill kExtremes[] = {Fill::kHighHigh, Fill::kHighLow, Fill::kLowHigh,
+                              Fill::kLowLow, Fill::kZeros};
+
+// One pair of each kind of kernel meets all shapes; the test below meets all
+// pairs.
+constexpr GemmTypes kShapePairs[] = {
+    {Operand::kBipolar, Operand::kSign}, {Operand::kBipolar, Operand::kU2},
+    {Operand::kTernary, Operand::kU2},   {Operand::kTernary, Operand::kSign},
+    {Operand::kS4, Operand::kU4},        {Operand::kTernary, Operand::kS8},
+    {Operand::kS4, Operand::kS8},        {Operand::kS8, Operand::kU8},
+    {Operand::kS8, Operand::kS8},        {Operand::kS16, Operand::kU4},
+    {Operand::kS3, Operand::kU3},        {Operand::kBipolar, Operand::kU4}};
+
+TEST_CASE("code kernels equal plain loops") {
+  for (const GemmTypes types : kShapePairs) {
+    for (size_t k : std::initializer_list<size_t>{1, 2, 3, 31, 32, 33, 63, 64,
+                                                  65, 100, 127, 128, 192, 768})
+      CheckShapes(
+          MakeProduct(types, kMaxRows, kMaxChannels, k, Fill::kMixed, k));
   }
 }
 
-TEST_CASE("w1a1 kernels equal plain loops") {
-  for (size_t k :
-       std::initializer_list<size_t>{1, 2, 31, 32, 33, 63, 64, 65, 96, 100, 123,
-                                     124, 125, 127, 128, 192, 768, 1536}) {
-    CheckShapes(CodeProduct(kMaxRows, kMaxChannels, k, Fill::kDense, k));
-    CheckShapes(CodeProduct(kMaxRows, kMaxChannels, k, Fill::kMixed, k));
-  }
+TEST_CASE("w1a1 kernels equal plain loops on rows without zeros") {
+  const GemmTypes types{Operand::kBipolar, Operand::kSign};
+  for (size_t k : std::initializer_list<size_t>{1, 31, 32, 33, 63, 64, 65, 96,
+                                                123, 124, 125, 128, 768, 1536})
+    CheckShapes(MakeProduct(types, kMaxRows, kMaxChannels, k, Fill::kDense, k));
 }
 
-TEST_CASE("w1a1 kernels equal plain loops at widening limits") {
-  for (size_t k : std::initializer_list<size_t>{247, 248, 249, 991, 992, 993,
-                                                1024, 3000}) {
-    for (Fill fill :
-         {Fill::kAllPlus, Fill::kAllMinus, Fill::kAllZero, Fill::kZeros}) {
-      const Product p = CodeProduct(3, 130, k, fill, k);
-      for (const GemmKernel* kernel : AllKernels()) Check(*kernel, p, 3, 130);
+TEST_CASE("every pair of code types, widening limits and extremes") {
+  for (Operand weights : kWeights) {
+    for (Operand activations : kActivations) {
+      const GemmTypes types{weights, activations};
+      for (size_t k : std::initializer_list<size_t>{7, 130, 249, 1024})
+        CheckAll(MakeProduct(types, 6, 70, k, Fill::kMixed, k), 6, 70);
+      for (Fill fill : kExtremes) {
+        CheckAll(MakeProduct(types, 3, 130, 520, fill, 1), 3, 130);
+        CheckAll(MakeProduct(types, 3, 18, 3001, fill, 1), 3, 18);
+      }
     }
   }
 }
 
-TEST_CASE("w1a1 kernels reach the largest k they promise") {
+TEST_CASE("kernels reach the largest k they promise") {
   for (const GemmKernel* kernel : AllKernels()) {
-    const size_t k =
-        std::min<size_t>(kernel->max_k, 70000);  // past what 16 bits hold
-    Check(*kernel, CodeProduct(2, 2, k, Fill::kAllPlus, 1), 2, 2);
-    Check(*kernel, CodeProduct(2, 2, k, Fill::kAllMinus, 1), 2, 2);
+    for (const GemmTypes types : kShapePairs) {
+      // Past what 16 bits hold.
+      const size_t k = std::min<size_t>(kernel->max_k(types), 70000);
+      if (k == 0) continue;
+      for (Fill fill : {Fill::kHighHigh, Fill::kLowHigh})
+        Check(*kernel, MakeProduct(types, 2, 2, k, fill, 1), 2, 2);
+    }
   }
 }
 
 TEST_CASE("f32 kernels equal a chain of fused multiply-adds") {
   for (size_t k :
        std::initializer_list<size_t>{1, 2, 31, 32, 33, 64, 100, 192, 768})
-    CheckShapes(FloatProduct(kMaxRows, kMaxChannels, k, k));
+    CheckShapes(MakeProduct({Operand::kF32, Operand::kF32}, kMaxRows,
+                            kMaxChannels, k, Fill::kMixed, k));
+}
+
+TEST_CASE("packed weights times floats equal a chain of fused multiply-adds") {
+  for (Operand weights : kWeights) {
+    const GemmTypes types{weights, Operand::kF32};
+    for (size_t k : std::initializer_list<size_t>{1, 5, 63, 64, 65, 128, 200})
+      CheckAll(MakeProduct(types, 9, 130, k, Fill::kMixed, k), 9, 130);
+  }
+  for (size_t k : std::initializer_list<size_t>{1, 33, 129, 192})
+    CheckShapes(MakeProduct({Operand::kS4, Operand::kF32}, kMaxRows,
+                            kMaxChannels, k, Fill::kMixed, k));
 }
 
 TEST_CASE("f32 kernels keep signed zeros, infinities and NaN of the chain") {
-  Product p = FloatProduct(2, 20, 3, 5);
+  Product p =
+      MakeProduct({Operand::kF32, Operand::kF32}, 2, 20, 3, Fill::kMixed, 5);
   const float inf = HUGE_VALF;
   const float special[] = {inf, -inf, 0.0f, 0, -0.0f, 1.0f, -1.0f, 0};
-  std::copy(std::begin(special), std::end(special), p.rows.begin());
-  p.lhs.f32 = p.rows.data();
+  std::copy(std::begin(special), std::end(special), p.floats.begin());
   const auto* w = reinterpret_cast<const float*>(p.canonical.data());
   for (size_t i = 0; i < p.expected.size(); ++i) {
     float sum = 0;
     for (size_t k = 0; k < 3; ++k)
-      sum =
-          std::fma(p.rows[i / 20 * (3 + kRowGap) + k], w[i % 20 * 3 + k], sum);
-    p.expected[i] = Bits(sum);
+      sum = std::fma(p.FloatAt(i / 20, k), w[i % 20 * 3 + k], sum);
+    p.expected[i] = FloatBits(sum);
   }
   for (const GemmKernel* kernel : AllKernels()) {
     if (!IsUnfused(*kernel)) Check(*kernel, p, 2, 20);
@@ -312,16 +246,18 @@ TEST_CASE("f32 kernels keep signed zeros, infinities and NaN of the chain") {
 }
 
 TEST_CASE("packing does not read the padding bits of a row") {
-  for (size_t k : std::initializer_list<size_t>{1, 5, 33, 63, 100}) {
-    Product p = CodeProduct(1, 20, k, Fill::kDense, 3);
-    for (const GemmKernel* kernel : AllKernels()) {
-      if (kernel->weights != Operand::kBipolar) continue;
-      Check(*kernel, p, 1, 20);
+  for (Operand weights : {Operand::kBipolar, Operand::kS2, Operand::kS3}) {
+    for (size_t k : std::initializer_list<size_t>{1, 5, 33, 63, 101}) {
+      const GemmTypes types{weights, weights == Operand::kBipolar
+                                         ? Operand::kSign
+                                         : Operand::kU2};
+      Product p = MakeProduct(types, 1, 20, k, Fill::kDense, 3);
+      const size_t row = CanonicalRowBytes(weights, k);
+      const size_t used = k * FieldBits(weights) % 8;
+      for (size_t j = 0; j < 20 && used != 0; ++j)
+        p.canonical[(j + 1) * row - 1] ^= static_cast<uint8_t>(0xFF << used);
+      CheckAll(p, 1, 20);
     }
-    for (size_t j = 0; j < 20 && k % 8 != 0; ++j)
-      p.canonical[(j + 1) * CeilDiv(k, 8) - 1] ^=
-          static_cast<uint8_t>(0xFF << (k % 8));
-    for (const GemmKernel* kernel : AllKernels()) Check(*kernel, p, 1, 20);
   }
 }
 
@@ -329,7 +265,8 @@ TEST_CASE("packing does not read the padding bits of a row") {
 // not own.
 CpuFeatures Imagined(std::string_view target) {
   CpuFeatures cpu;
-  REQUIRE(CapCpu({~uint32_t{0}, ~int64_t{0}}, target, &cpu));
+  REQUIRE(
+      CapCpu({~uint32_t{0}, ~int64_t{0}, CpuClass::kGeneric}, target, &cpu));
   return cpu;
 }
 
@@ -338,8 +275,8 @@ std::string Selected(std::string_view target, const GemmQuery& query) {
   return kernel == nullptr ? "none" : kernel->name;
 }
 
-constexpr GemmQuery kCodes{Operand::kBipolar, Operand::kSign, 198, 768, 192};
-constexpr GemmQuery kFloats{Operand::kF32, Operand::kF32, 196, 192, 768};
+constexpr GemmQuery kCodes{{Operand::kBipolar, Operand::kSign}, 198, 768, 192};
+constexpr GemmQuery kFloats{{Operand::kF32, Operand::kF32}, 196, 192, 768};
 
 #if defined(__x86_64__)
 TEST_CASE("selection on x86") {
@@ -361,23 +298,29 @@ TEST_CASE("selection on AArch64") {
 }
 #endif
 
-TEST_CASE("selection matches operands and never needs a reference") {
-  CHECK(SelectGemm({Operand::kBipolar, Operand::kF32, 8, 8, 8}, DetectCpu()) ==
+TEST_CASE("selection matches operands") {
+  CHECK(SelectGemm({{Operand::kF32, Operand::kSign}, 8, 8, 8}, DetectCpu()) ==
         nullptr);
-  CHECK(SelectGemm({Operand::kF32, Operand::kSign, 8, 8, 8}, DetectCpu()) ==
+  CHECK(SelectGemm({{Operand::kS8, Operand::kS16}, 8, 8, 8}, DetectCpu()) ==
         nullptr);
   for (std::string_view target : TargetNames()) {
     for (const GemmQuery& query : {kCodes, kFloats}) {
       const GemmKernel* kernel = SelectGemm(query, Imagined(target));
       REQUIRE(kernel != nullptr);
-      CHECK(kernel->weights == query.weights);
-      CHECK(kernel->activations == query.activations);
       CHECK_FALSE(IsReference(*kernel));
+    }
+    for (Operand weights : kWeights) {
+      for (Operand activations : kActivations) {
+        const GemmQuery query{{weights, activations}, 198, 192, 192};
+        const GemmKernel* kernel = SelectGemm(query, Imagined(target));
+        REQUIRE(kernel != nullptr);
+        CHECK(kernel->max_k(query.types) >= 192);
+      }
     }
   }
 }
 
-TEST_CASE("kernel descriptors are whole and the references come first") {
+TEST_CASE("kernel descriptors are whole, have costs, references come first") {
   for (std::string_view target : TargetNames()) {
     const auto kernels = GemmKernels(Imagined(target));
     REQUIRE(kernels.size() >= 4);
@@ -387,12 +330,13 @@ TEST_CASE("kernel descriptors are whole and the references come first") {
     for (const GemmKernel* kernel : kernels) {
       INFO(kernel->name);
       CHECK(names.insert(kernel->name).second);
-      CHECK(kernel->nr % 16 == 0);
+      CHECK(kernel->nr % (IsReference(*kernel) ? 1 : 16) == 0);
       CHECK(kernel->mr >= 1);
       CHECK((kernel->pack_lhs == nullptr) ==
             (kernel->packed_lhs_bytes == nullptr));
-      CHECK(kernel->cycles(
-                {kernel->weights, kernel->activations, 198, 192, 192}) > 0);
+      REQUIRE(FindGemmCost(*kernel, CpuClass::kGeneric) != nullptr);
+      CHECK(PredictCycles(*kernel, *FindGemmCost(*kernel, CpuClass::kGeneric),
+                          kCodes) > 0);
     }
   }
 }

@@ -51,19 +51,23 @@ std::vector<int32_t> Accumulate(const CodePlanes& planes,
                                 const kernels::CpuFeatures& cpu) {
   const auto n = static_cast<size_t>(weights.type.shape[0]);
   const size_t k = planes.cols, m = planes.rows;
-  const kernels::GemmKernel* kernel = kernels::SelectGemm(
-      {kernels::Operand::kBipolar, kernels::Operand::kSign, m, n, k}, cpu);
+  constexpr kernels::GemmTypes kTypes{kernels::Operand::kBipolar,
+                                      kernels::Operand::kSign};
+  const kernels::GemmKernel* kernel =
+      kernels::SelectGemm({kTypes, m, n, k}, cpu);
   REQUIRE(kernel != nullptr);
-  auto rhs = runtime::AlignedBuffer::Make(kernel->packed_rhs_bytes(n, k));
+  auto rhs =
+      runtime::AlignedBuffer::Make(kernel->packed_rhs_bytes(kTypes, n, k));
   REQUIRE(rhs.ok());
-  kernel->pack_rhs(weights.data, n, k, rhs.value().data());
+  kernel->pack_rhs({weights.data, kTypes.weights, n, k}, kTypes.activations,
+                   rhs.value().data());
   kernels::GemmLhs lhs;
   lhs.planes = planes;
   auto packed = runtime::AlignedBuffer::Make(
-      kernel->pack_lhs != nullptr ? kernel->packed_lhs_bytes(m, k) : 0);
+      kernel->pack_lhs != nullptr ? kernel->packed_lhs_bytes(kTypes, m, k) : 0);
   REQUIRE(packed.ok());
   if (kernel->pack_lhs != nullptr)
-    kernel->pack_lhs(lhs, k, 0, m, packed.value().data());
+    kernel->pack_lhs(kTypes, lhs, k, 0, m, packed.value().data());
   auto strip = runtime::AlignedBuffer::Make(kernel->mr * kernel->nr * 4);
   REQUIRE(strip.ok());
   std::vector<int32_t> acc(m * n);
@@ -71,8 +75,9 @@ std::vector<int32_t> Accumulate(const CodePlanes& planes,
   for (size_t tile = 0; tile * kernel->nr < n; ++tile) {
     for (size_t row = 0; row < m; row += kernel->mr) {
       const size_t rows = std::min(kernel->mr, m - row);
-      kernel->run({&lhs, packed.value().data(), 0, rhs.value().data(), k, n,
-                   row, rows, tile, strip.value().data(), stride});
+      kernel->run({kTypes, &lhs, packed.value().data(), 0, rhs.value().data(),
+                   k, n, row, rows, tile, strip.value().data(), stride,
+                   nullptr});
       const auto* values =
           reinterpret_cast<const int32_t*>(strip.value().data());
       for (size_t r = 0; r < rows; ++r) {

@@ -1,0 +1,162 @@
+#include "tests/kernels/gemm/product.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "kernels/base/bits.h"
+
+namespace bittern::test {
+namespace {
+
+using kernels::CeilDiv;
+using kernels::Operand;
+using kernels::RoundUp;
+using kernels::ValueRange;
+
+constexpr size_t kGap =
+    3;  // elements between left rows: strides are no lengths
+
+// A value that a code of `type` can take.
+int32_t RandomValue(Operand type, bool zero_allowed, Random& random) {
+  const ValueRange range = RangeOf(type);
+  if (type == Operand::kBipolar || type == Operand::kBipolar2 ||
+      (type == Operand::kSign && !zero_allowed)) {
+    const int32_t odd = (range.hi - range.lo) / 2 + 1;
+    return range.lo +
+           2 * static_cast<int32_t>(random.Below(static_cast<size_t>(odd)));
+  }
+  const auto count = static_cast<size_t>(range.hi - range.lo + 1);
+  return range.lo + static_cast<int32_t>(random.Below(count));
+}
+
+std::vector<int32_t> Weights(const Product& p, Fill fill, Random& random) {
+  const ValueRange range = RangeOf(p.types.weights);
+  std::vector<int32_t> w(p.n * p.k);
+  for (size_t i = 0; i < w.size(); ++i) {
+    const bool high = fill == Fill::kHighHigh || fill == Fill::kLowHigh ||
+                      (fill == Fill::kMixed && i < p.k);
+    const bool low = fill == Fill::kHighLow || fill == Fill::kLowLow ||
+                     (fill == Fill::kMixed && i / p.k == 1);
+    w[i] = high  ? range.hi
+           : low ? range.lo
+                 : RandomValue(p.types.weights, true, random);
+  }
+  return w;
+}
+
+std::vector<int32_t> Activations(const Product& p, Fill fill, Random& random) {
+  const ValueRange range = RangeOf(p.types.activations);
+  std::vector<int32_t> a(p.m * p.k);
+  for (size_t i = 0; i < a.size(); ++i) {
+    const size_t kind = (i / p.k + p.k) % 5;
+    const bool mixed = fill == Fill::kMixed;
+    const bool high = fill == Fill::kHighHigh || fill == Fill::kHighLow ||
+                      (mixed && kind == 3);
+    const bool low =
+        fill == Fill::kLowHigh || fill == Fill::kLowLow || (mixed && kind == 2);
+    const bool zero = fill == Fill::kZeros || (mixed && kind == 4);
+    const bool zero_allowed = mixed && kind == 1;
+    const bool has_zero = p.types.activations != Operand::kBipolar2;
+    a[i] = high  ? range.hi
+           : low ? range.lo
+           : zero && has_zero
+               ? 0
+               : RandomValue(p.types.activations, zero_allowed, random);
+  }
+  return a;
+}
+
+void PutPlanes(Product& p, const std::vector<int32_t>& a) {
+  p.planes.assign(kernels::CodePlanesBytes(p.m, p.k, p.k) / 8 + 8, 0);
+  const auto address = reinterpret_cast<uintptr_t>(p.planes.data());
+  kernels::CodePlanes view = kernels::ViewCodePlanes(
+      p.planes.data() + (RoundUp(address, 64) - address) / 8, p.m, p.k, p.k);
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (a[i] == 0) continue;
+    const uint64_t bit = uint64_t{1} << (i % p.k % 64);
+    const size_t word = i / p.k * view.row_words + i % p.k / 64;
+    ++view.valid_count[i / p.k];
+    view.valid[word] |= bit;
+    if (a[i] > 0) view.sign[word] |= bit;
+  }
+  p.lhs.planes = view;
+}
+
+void PutBytes(Product& p, const std::vector<int32_t>& a) {
+  const size_t stride = p.k + kGap;
+  p.bytes.assign((p.m - 1) * stride + p.k, 0xEE);
+  for (size_t i = 0; i < a.size(); ++i)
+    p.bytes[i / p.k * stride + i % p.k] = static_cast<uint8_t>(a[i]);
+  p.lhs.bytes = p.bytes.data();
+  p.lhs.bytes_stride = static_cast<ptrdiff_t>(stride);
+}
+
+void MakeCodes(Product& p, const std::vector<int32_t>& w, Fill fill,
+               Random& random) {
+  const std::vector<int32_t> a = Activations(p, fill, random);
+  p.types.activations == Operand::kSign ? PutPlanes(p, a) : PutBytes(p, a);
+  for (size_t r = 0; r < p.m; ++r) {
+    for (size_t j = 0; j < p.n; ++j) {
+      int64_t sum = 0;
+      for (size_t i = 0; i < p.k; ++i)
+        sum += int64_t{a[r * p.k + i]} * w[j * p.k + i];
+      p.expected.push_back(static_cast<int32_t>(sum));
+    }
+  }
+}
+
+void MakeFloats(Product& p, const std::vector<float>& w, Random& random) {
+  p.floats = random.Normals(p.m * (p.k + kGap));
+  p.lhs.f32 = p.floats.data();
+  p.lhs.f32_stride = static_cast<ptrdiff_t>((p.k + kGap) * sizeof(float));
+  for (size_t r = 0; r < p.m; ++r) {
+    for (size_t j = 0; j < p.n; ++j) {
+      float sum = 0;
+      for (size_t i = 0; i < p.k; ++i)
+        sum = std::fma(p.FloatAt(r, i), w[j * p.k + i], sum);
+      p.expected.push_back(FloatBits(sum));
+    }
+  }
+}
+
+}  // namespace
+
+float Product::FloatAt(size_t row, size_t i) const {
+  return floats[row * (k + kGap) + i];
+}
+
+std::string Product::Name() const {
+  return "w" + std::to_string(static_cast<int>(types.weights)) + "a" +
+         std::to_string(static_cast<int>(types.activations));
+}
+
+int32_t FloatBits(float x) {
+  int32_t bits;
+  std::memcpy(&bits, &x, sizeof(bits));
+  return bits;
+}
+
+Product MakeProduct(kernels::GemmTypes types, size_t m, size_t n, size_t k,
+                    Fill fill, uint64_t seed) {
+  Random random(seed);
+  Product p{m, n, k, types, {}, {}, {}, {}, {}, {}};
+  p.canonical.assign(CanonicalBytes(types.weights, n, k), 0);
+  std::vector<float> floats(n * k);
+  std::vector<int32_t> codes;
+  if (types.weights == Operand::kF32) {
+    floats = random.Normals(n * k);
+    std::memcpy(p.canonical.data(), floats.data(), p.canonical.size());
+  } else {
+    codes = Weights(p, fill, random);
+    for (size_t i = 0; i < codes.size(); ++i) {
+      kernels::PutValue(p.canonical.data(), types.weights, k, i / k, i % k,
+                        codes[i]);
+      floats[i] = static_cast<float>(codes[i]);
+    }
+  }
+  types.activations == Operand::kF32 ? MakeFloats(p, floats, random)
+                                     : MakeCodes(p, codes, fill, random);
+  return p;
+}
+
+}  // namespace bittern::test

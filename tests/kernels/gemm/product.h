@@ -1,0 +1,45 @@
+// A product with both operands in the form that kernels take and what is
+// expected, by loops that share nothing with the kernels.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/gemm/gemm.h"
+#include "tests/support/guarded.h"
+#include "tests/support/random.h"
+
+namespace bittern::test {
+
+// How operands are filled. kMixed: random values, rows of activations in turn
+// dense, with zeros, all lowest, all highest, all zero.
+enum class Fill {
+  kDense,  // random, no zero in three-valued activations
+  kZeros,  // random weights, activations all zero
+  kMixed,
+  kHighHigh,  // activations all highest, weights all highest
+  kHighLow,   // activations highest, weights lowest
+  kLowHigh,
+  kLowLow,
+};
+
+struct Product {
+  size_t m, n, k;
+  kernels::GemmTypes types;
+  std::vector<uint8_t> canonical;
+  std::vector<uint64_t> planes;
+  std::vector<uint8_t> bytes;
+  std::vector<float> floats;
+  std::vector<int32_t> expected;  // [m][n]; bits of the float for kF32
+  kernels::GemmLhs lhs;
+
+  float FloatAt(size_t row, size_t k) const;
+  std::string Name() const;  // "w<type>a<type>", numbers of Operand
+};
+
+int32_t FloatBits(float x);
+
+Product MakeProduct(kernels::GemmTypes types, size_t m, size_t n, size_t k,
+                    Fill fill, uint64_t seed);
+
+}  // namespace bittern::test
