@@ -6,6 +6,9 @@
 The others run the same architecture without quantisers, fp32 and int8; Bittern runs the 1-bit network. Every engine is one
 process pinned to the same cores; they are asked in turn, a few inferences a round, so that a slow minute of the machine
 hits all alike. A ratio is the other engine's time over Bittern's. An engine that did not run is listed with its reason.
+
+--avx2 DIR stands in for an AVX2-only CPU on one that has more: Bittern with --target avx2, onnxruntime from the copy that
+confine.py wrote to DIR, OpenVINO through its environment; MNN and LiteRT cannot be confined and are listed as not run.
 """
 
 import argparse
@@ -21,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+import confine
 import engines
 
 LAST_LINE = re.compile(r"median_ms=([\d.]+) min_ms=([\d.]+) peak_rss_mb=([\d.]+)")
@@ -31,11 +35,16 @@ REPLY_LIMIT_S = 300
 class Peer:
     """A worker process of another engine."""
 
-    def __init__(self, engine: engines.Engine, folder: Path, threads: int, cores: str):
+    def __init__(self, engine: engines.Engine, folder: Path, threads: int, cores: str, confined: Path | None):
         self.name, self.times = engine.name, []
+        environment = dict(os.environ)
+        if confined is not None:
+            if engine.package not in confine.CONFINED:
+                raise RuntimeError("cannot be confined to AVX2")
+            environment |= confine.ENVIRONMENT | {"PYTHONPATH": str(confined.resolve())}
         command = [sys.executable, str(Path(__file__).with_name("worker.py")), engine.name, str(folder), str(threads), cores]
         self.log = (folder / f"{engine.name}.log").open("w+")
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, env=environment)
         hello = self._reply()
         self.version, self.first_answer_s, self.logits = hello["version"], hello["first_answer_s"], np.array(hello["logits"])
         file = folder / engine.file
@@ -73,10 +82,10 @@ class Bittern:
 
     name = "bittern"
 
-    def __init__(self, tool: Path, model: Path, threads: int, cores: str):
+    def __init__(self, tool: Path, model: Path, threads: int, cores: str, target: list[str]):
         # A shell forks the tool: Linux carries this process's peak memory over into a direct child's ru_maxrss.
         shell = ["sh", "-c", '"$@"; exit $?', "sh"]
-        self.command = [*shell, "taskset", "-c", cores, str(tool), "bench", str(model), "--threads", str(threads)]
+        self.command = [*shell, "taskset", "-c", cores, str(tool), "bench", str(model), "--threads", str(threads), *target]
         self.file_mb = model.stat().st_size / 1e6
         self.minima, self.medians, self.peaks, self.runs = [], [], [], 0
         self.version = subprocess.run([str(tool), "--version"], capture_output=True, text=True).stdout.strip() or "unknown"
@@ -105,9 +114,10 @@ def start_all(args, cores: str) -> tuple[list, dict[str, str]]:
     running, failed = [], {}
     recorded = args.dir / "unavailable.json"
     unavailable = json.loads(recorded.read_text()) if recorded.exists() else {}
+    target = ["--target", "avx2"] if args.avx2 else []
     try:
-        Bittern(args.bittern, args.model, args.threads, cores).round(3)  # fails here, if it fails at all
-        running.append(Bittern(args.bittern, args.model, args.threads, cores))
+        Bittern(args.bittern, args.model, args.threads, cores, target).round(3)  # fails here, if it fails at all
+        running.append(Bittern(args.bittern, args.model, args.threads, cores, target))
     except (OSError, RuntimeError) as error:
         failed["bittern"] = str(error)
     for engine in engines.PEERS:
@@ -115,7 +125,7 @@ def start_all(args, cores: str) -> tuple[list, dict[str, str]]:
             failed[engine.name] = unavailable[engine.name]
             continue
         try:
-            running.append(Peer(engine, args.dir, args.threads, cores))
+            running.append(Peer(engine, args.dir, args.threads, cores, args.avx2))
         except (OSError, RuntimeError) as error:
             failed[engine.name] = str(error)
     return running, failed
@@ -166,6 +176,7 @@ def main() -> None:
     parser.add_argument("--cores", help="comma-separated; the last THREADS cores by default")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--runs", type=int, default=10, help="inferences of each engine in a round")
+    parser.add_argument("--avx2", type=Path, metavar="DIR", help="confine all to AVX2; DIR is what confine.py wrote")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     available = sorted(os.sched_getaffinity(0))
