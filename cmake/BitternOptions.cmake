@@ -16,7 +16,8 @@ endif()
 add_library(bittern_options INTERFACE)
 target_include_directories(bittern_options INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/runtime/include>)
-target_compile_options(bittern_options INTERFACE -ffp-contract=off -fno-math-errno)
+# Sections of their own: what the shared library does not reach (families that no op uses) is left out of it.
+target_compile_options(bittern_options INTERFACE -ffp-contract=off -fno-math-errno -ffunction-sections -fdata-sections)
 if(BITTERN_WERROR)
   target_compile_options(bittern_options INTERFACE
     -Wall -Wextra -Wshadow -Werror $<$<COMPILE_LANGUAGE:CXX>:-Wconversion>

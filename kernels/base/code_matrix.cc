@@ -44,6 +44,8 @@ constexpr uint8_t kPower[kTrits] = {1, 3, 9, 27, 81};
 
 ValueRange RangeOf(Operand type) noexcept { return FormOf(type).range; }
 
+int32_t StepOf(Operand type) noexcept { return FormOf(type).step == 2 ? 2 : 1; }
+
 bool IsByteCode(Operand type) noexcept {
   return type != Operand::kF32 && type != Operand::kBipolar &&
          type != Operand::kSign && type != Operand::kS16;

@@ -20,6 +20,9 @@ struct ValueRange {
 // Values that codes of `type` can take; {0, 0} for kF32.
 ValueRange RangeOf(Operand type) noexcept;
 
+// Distance of neighbouring values: 2 for kBipolar and kBipolar2, else 1.
+int32_t StepOf(Operand type) noexcept;
+
 // Whether one code takes a byte as an activation (not kF32, kBipolar,
 // kSign or kS16).
 bool IsByteCode(Operand type) noexcept;

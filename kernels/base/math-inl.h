@@ -45,11 +45,11 @@ HWY_INLINE VF PowerOfTwo(VI e) {
 struct ExpParts {
   VF p;
   VI n;
+  VI shifted;  // n + 0x4B400000
 };
 
 HWY_INLINE ExpParts ExpReduced(VF x) {
   const DF d;
-  const DI di;
   const VF shifted =
       hn::MulAdd(x, hn::Set(d, 0x1.715476p+0f), hn::Set(d, 0x1.8p+23f));
   const VF n = hn::Sub(shifted, hn::Set(d, 0x1.8p+23f));
@@ -62,7 +62,8 @@ HWY_INLINE ExpParts ExpReduced(VF x) {
   p = hn::MulAdd(p, r, hn::Set(d, 0x1.fffffcp-2f));
   p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
   p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
-  return {p, hn::Sub(hn::BitCast(di, shifted), hn::Set(di, 0x4B400000))};
+  const VI bits = hn::BitCast(DI(), shifted);
+  return {p, hn::Sub(bits, hn::Set(DI(), 0x4B400000)), bits};
 }
 
 // exp(x); a NaN gives some float, to be replaced by the caller.
@@ -73,6 +74,16 @@ HWY_INLINE VF ExpOrAny(VF x) {
   const VI half = hn::ShiftRight<1>(e.n);
   return hn::Mul(hn::Mul(e.p, PowerOfTwo(half)),
                  PowerOfTwo(hn::Sub(e.n, half)));
+}
+
+// exp(x) for x in [-87, 88], where 2^n is a normal number: one multiplication
+// then rounds as the two of ExpOrAny do. A NaN gives some NaN. The shift drops
+// all of 0x4B400000.
+HWY_INLINE VF ExpNormal(VF x) {
+  const ExpParts e = ExpReduced(x);
+  const VI power =
+      hn::Add(hn::ShiftLeft<23>(e.shifted), hn::Set(DI(), 127 << 23));
+  return hn::Mul(e.p, hn::BitCast(DF(), power));
 }
 
 HWY_INLINE VF KeepNan(VF x, VF y) {
@@ -101,13 +112,36 @@ HWY_INLINE VF Erf(VF x) {
   q = hn::MulAdd(q, t, hn::Set(d, -0x1.464a52p-1f));
   q = hn::MulAdd(q, t, hn::Set(d, -0x1.20ab68p+0f));
   q = hn::MulAdd(q, t, hn::Set(d, -0x1.b83894p-13f));
-  // q lies in [-17.4, 0]: no clamp, and one multiplication by 2^n is exact as
-  // exp's two are.
-  const ExpParts e = ExpReduced(q);
-  const VF large =
-      hn::CopySign(hn::Sub(hn::Set(d, 1.0f), hn::Mul(e.p, PowerOfTwo(e.n))), x);
+  // q lies in [-17.4, 0].
+  const VF large = hn::CopySign(hn::Sub(hn::Set(d, 1.0f), ExpNormal(q)), x);
   return KeepNan(
       x, hn::IfThenElse(hn::Le(a, hn::Set(d, 0.921875f)), small, large));
+}
+
+// gelu(x) = relu(x) - a Q(a), a = |x| below 5.55, else 0; Q, the upper tail of
+// the normal distribution, is half the square of a rational function. A NaN
+// stays some NaN.
+HWY_INLINE VF Gelu(VF x) {
+  const DF d;
+  const VF one = hn::Set(d, 1.0f);
+  const VF magnitude = hn::Abs(x);
+  const VF a =
+      hn::IfThenElseZero(hn::Lt(magnitude, hn::Set(d, 5.55f)), magnitude);
+  VF p = hn::Set(d, -0x1.5024fcp-8f);
+  p = hn::MulAdd(p, a, hn::Set(d, 0x1.66e3b8p-4f));
+  p = hn::MulAdd(p, a, hn::Set(d, -0x1.041242p-1f));
+  p = hn::MulAdd(p, a, one);
+  VF q = hn::Set(d, 0x1.03141ap-14f);
+  q = hn::MulAdd(q, a, hn::Set(d, -0x1.070118p-13f));
+  q = hn::MulAdd(q, a, hn::Set(d, 0x1.5bd232p-10f));
+  q = hn::MulAdd(q, a, hn::Set(d, 0x1.9af366p-9f));
+  q = hn::MulAdd(q, a, hn::Set(d, 0x1.c15deep-11f));
+  q = hn::MulAdd(q, a, hn::Set(d, 0x1.faab9p-4f));
+  q = hn::MulAdd(q, a, hn::Set(d, -0x1.be8028p-4f));
+  q = hn::MulAdd(q, a, one);
+  const VF r = hn::Div(p, q);
+  const VF t = hn::Mul(hn::Mul(a, hn::Set(d, 0.5f)), r);
+  return hn::NegMulAdd(t, r, hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x));
 }
 
 HWY_INLINE VF Tanh(VF x) {
@@ -126,6 +160,22 @@ HWY_INLINE VF Tanh(VF x) {
   return KeepNan(
       x, hn::CopySign(
              hn::IfThenElse(hn::Le(a, hn::Set(d, 0.625f)), small, large), x));
+}
+
+// x < lo gives lo, then a result > hi gives hi; a NaN stays.
+HWY_INLINE VF Clip(VF x, VF lo, VF hi) {
+  const VF raised = hn::IfThenElse(hn::Lt(x, lo), lo, x);
+  return hn::IfThenElse(hn::Gt(raised, hi), hi, raised);
+}
+
+// x <= 0 gives +0; a NaN stays.
+HWY_INLINE VF Relu(VF x) {
+  return hn::IfThenZeroElse(hn::Le(x, hn::Zero(DF())), x);
+}
+
+// x < 0 gives fl(x * slope), else x.
+HWY_INLINE VF PRelu(VF x, VF slope) {
+  return hn::IfThenElse(hn::Lt(x, hn::Zero(DF())), hn::Mul(x, slope), x);
 }
 
 // Lanes of vector v of a block that hold elements, where the block has `count`

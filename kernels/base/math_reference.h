@@ -80,12 +80,45 @@ inline float TanhReference(float x) {
   return std::copysign(1.0f - 2.0f / (ExpReference(2.0f * a) + 1.0f), x);
 }
 
+// relu(x) - a Q(a), Q the upper tail of the normal distribution.
+inline float GeluReference(float x) {
+  const float a = std::fabs(x) < 5.55f ? std::fabs(x) : 0.0f;
+  float p = -0x1.5024fcp-8f;
+  p = std::fma(p, a, 0x1.66e3b8p-4f);
+  p = std::fma(p, a, -0x1.041242p-1f);
+  p = std::fma(p, a, 1.0f);
+  float q = 0x1.03141ap-14f;
+  q = std::fma(q, a, -0x1.070118p-13f);
+  q = std::fma(q, a, 0x1.5bd232p-10f);
+  q = std::fma(q, a, 0x1.9af366p-9f);
+  q = std::fma(q, a, 0x1.c15deep-11f);
+  q = std::fma(q, a, 0x1.faab9p-4f);
+  q = std::fma(q, a, -0x1.be8028p-4f);
+  q = std::fma(q, a, 1.0f);
+  const float r = p / q;
+  const float t = a * 0.5f * r;
+  return CanonicalReference(std::fma(-t, r, x < 0 ? 0.0f : x));
+}
+
+inline float ClipReference(float x, float lo, float hi) {
+  const float raised = x < lo ? lo : x;
+  return raised > hi ? hi : raised;
+}
+
+inline float PReluReference(float x, float slope) {
+  return x < 0 ? x * slope : x;
+}
+
 // Sum of x[0..n) in 16 virtual lanes (kernels/README.md "Row sum").
 class LaneSumReference {
  public:
   void Add(size_t i, float x) { lane_[i % 16] = lane_[i % 16] + x; }
   void AddSquare(size_t i, float x) {
     lane_[i % 16] = std::fma(x, x, lane_[i % 16]);
+  }
+  // The lanes themselves, as an epilogue hands them to LayerNorm.
+  void Load(const float* lanes) {
+    for (size_t j = 0; j < 16; ++j) lane_[j] = lanes[j];
   }
   float Total() const {
     float l[16];
@@ -105,11 +138,17 @@ struct MomentsReference {
   float rstd = 0;
 };
 
-// Mean and reciprocal standard deviation of a row, as LayerNorm uses them.
+// Mean and reciprocal standard deviation of a row, as LayerNorm uses them;
+// lane_sums: the lanes of its sum if they are known.
 inline MomentsReference RowMomentsReference(const float* x, size_t n,
-                                            float epsilon) {
+                                            float epsilon,
+                                            const float* lane_sums = nullptr) {
   LaneSumReference sum, squares;
-  for (size_t i = 0; i < n; ++i) sum.Add(i, x[i]);
+  if (lane_sums != nullptr) {
+    sum.Load(lane_sums);
+  } else {
+    for (size_t i = 0; i < n; ++i) sum.Add(i, x[i]);
+  }
   const float mean = sum.Total() / static_cast<float>(n);
   for (size_t i = 0; i < n; ++i) squares.AddSquare(i, x[i] - mean);
   const float variance = squares.Total() / static_cast<float>(n);

@@ -14,7 +14,10 @@ constexpr KernelFile<PeakLoop> kFiles[] = {
     {kNone, &HwyPeakLoops},
 #if defined(__x86_64__)
     {kAvx2, &Avx2PeakLoops},
+    {kAvx2 | kAvxVnni, &AvxVnniPeakLoops},
     {kAvx512 | kAvx512Vpopcntdq, &Avx512VpopcntdqPeakLoops},
+    {kAvx512 | kAvx512Vnni, &Avx512VnniPeakLoops},
+    {kAvx512 | kAvx512Vbmi, &Avx512VbmiPeakLoops},
 #endif
 };
 
@@ -43,7 +46,35 @@ double BestGmacs(const PeakLoop& loop, double seconds) {
   return loop.macs * static_cast<double>(iterations) / best / 1e9;
 }
 
+// A chain of dependent additions runs at one a cycle on every core we know.
+double MeasureGhz() {
+  using Clock = std::chrono::steady_clock;
+  constexpr int kTurns = 100000;
+  double best = 0;
+  for (int repetition = 0; repetition < 50; ++repetition) {
+    uint64_t x = 1;
+    const Clock::time_point start = Clock::now();
+    for (int i = 0; i < kTurns; ++i) {
+#if defined(__aarch64__)
+      asm volatile(
+          "add %0, %0, #1\nadd %0, %0, #1\nadd %0, %0, #1\nadd %0, %0, #1"
+          : "+r"(x));
+#else
+      asm volatile("add $1, %0\nadd $1, %0\nadd $1, %0\nadd $1, %0" : "+r"(x));
+#endif
+    }
+    const std::chrono::duration<double, std::nano> took = Clock::now() - start;
+    best = std::max(best, 4.0 * kTurns / took.count());
+  }
+  return best;
+}
+
 }  // namespace
+
+double MeasuredGhz() {
+  static const double ghz = MeasureGhz();
+  return ghz;
+}
 
 std::vector<Peak> MeasurePeaks(const CpuFeatures& cpu, double seconds) {
   const std::vector<const PeakLoop*> loops =

@@ -24,4 +24,8 @@ std::vector<Peak> MeasurePeaks(const CpuFeatures& cpu, double seconds);
 // The fastest of `peaks` for a family ("f32", "w1a1"); 0 if there is none.
 double BestPeak(const std::vector<Peak>& peaks, std::string_view family);
 
+// Clock of this core in GHz, measured once by a chain of dependent additions.
+// Thread-safe.
+double MeasuredGhz();
+
 }  // namespace bittern::kernels

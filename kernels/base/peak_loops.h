@@ -19,8 +19,14 @@ struct PeakLoop {
 std::span<const PeakLoop> HwyPeakLoops(const CpuFeatures& cpu);
 #if defined(__x86_64__)
 std::span<const PeakLoop> Avx2PeakLoops(const CpuFeatures& cpu);  // needs kAvx2
+std::span<const PeakLoop> AvxVnniPeakLoops(
+    const CpuFeatures& cpu);  // needs kAvxVnni
 std::span<const PeakLoop> Avx512VpopcntdqPeakLoops(
     const CpuFeatures& cpu);  // needs kAvx512Vpopcntdq
+std::span<const PeakLoop> Avx512VnniPeakLoops(
+    const CpuFeatures& cpu);  // needs kAvx512Vnni
+std::span<const PeakLoop> Avx512VbmiPeakLoops(
+    const CpuFeatures& cpu);  // needs kAvx512Vbmi
 #endif
 
 // Makes the compiler believe that it changed the vector `x`: a loop over it is

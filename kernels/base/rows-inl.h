@@ -1,6 +1,5 @@
-// Per-target row statistics of kernels/README.md "Float semantics": sums in 16
-// virtual lanes, mean and deviation, LayerNorm. The caller says through a
-// loader where the columns of a row come from.
+// Per-target row statistics of kernels/README.md "Float semantics": mean and
+// deviation, LayerNorm, from the sums of lanes-inl.h.
 #if defined(BITTERN_KERNELS_BASE_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef BITTERN_KERNELS_BASE_ROWS_INL_H_
 #undef BITTERN_KERNELS_BASE_ROWS_INL_H_
@@ -8,88 +7,10 @@
 #define BITTERN_KERNELS_BASE_ROWS_INL_H_
 #endif
 
-#include "kernels/base/math-inl.h"
+#include "kernels/base/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace bittern::kernels::HWY_NAMESPACE {
-
-// A loader gives the columns of a row in blocks: Load(column, y) a whole one,
-// LoadTail(column, count, y) the last count < 16 columns, with any value in the
-// lanes past them. This one reads floats.
-struct FloatRow {
-  const float* x;
-
-  HWY_INLINE void Load(size_t column, VF (&y)[kVecs]) const {
-    for (size_t v = 0; v < kVecs; ++v)
-      y[v] = hn::LoadU(DF(), x + column + v * kLanes);
-  }
-  HWY_INLINE void LoadTail(size_t column, size_t count, VF (&y)[kVecs]) const {
-    HWY_ALIGN float block[kBlock];
-    PadBlock(x + column, count, 0.0f, block);
-    FloatRow{block}.Load(0, y);
-  }
-};
-
-// 16 virtual lanes.
-struct LaneSum {
-  VF lane[kVecs];
-
-  HWY_INLINE LaneSum() {
-    for (size_t v = 0; v < kVecs; ++v) lane[v] = hn::Zero(DF());
-  }
-  // The first steps of the combine tree, down to one vector.
-  HWY_INLINE VF Folded() const {
-    VF l[kVecs];
-    for (size_t v = 0; v < kVecs; ++v) l[v] = lane[v];
-    for (size_t step = kVecs / 2; step != 0; step /= 2) {
-      for (size_t v = 0; v < step; ++v) l[v] = hn::Add(l[v], l[v + step]);
-    }
-    return l[0];
-  }
-};
-
-#if HWY_TARGET == HWY_SCALAR
-HWY_INLINE float Total(const LaneSum& sum) { return hn::GetLane(sum.Folded()); }
-#else
-using DF4 = hn::CappedTag<float, 4>;
-
-// Further steps, down to four lanes.
-template <class D>
-HWY_INLINE hn::Vec<DF4> FoldTo4(D d, hn::Vec<D> v) {
-  if constexpr (hn::MaxLanes(d) > 4) {
-    const hn::Half<D> half;
-    return FoldTo4(half,
-                   hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
-  } else {
-    return v;
-  }
-}
-
-HWY_INLINE float Total(const LaneSum& sum) {
-  const auto v = FoldTo4(DF(), sum.Folded());
-  const auto pair = hn::Add(v, hn::Shuffle1032(v));
-  return hn::GetLane(hn::Add(pair, hn::Shuffle2301(pair)));
-}
-#endif
-
-template <class Loader>
-HWY_INLINE float RowSum(const Loader& row, size_t n) {
-  LaneSum sum;
-  VF y[kVecs];
-  size_t i = 0;
-  for (; i + kBlock <= n; i += kBlock) {
-    row.Load(i, y);
-    for (size_t v = 0; v < kVecs; ++v) sum.lane[v] = hn::Add(sum.lane[v], y[v]);
-  }
-  if (i < n) {
-    row.LoadTail(i, n - i, y);
-    for (size_t v = 0; v < kVecs; ++v) {
-      sum.lane[v] =
-          hn::Add(sum.lane[v], hn::IfThenElseZero(BlockMask(v, n - i), y[v]));
-    }
-  }
-  return Total(sum);
-}
 
 HWY_INLINE float ReciprocalDeviation(float variance, float epsilon) {
   const hn::CappedTag<float, 1> d1;
@@ -101,11 +22,15 @@ struct RowMoments {
   float rstd;
 };
 
-// Mean and reciprocal standard deviation of a row, as LayerNorm defines them.
+// Mean and reciprocal standard deviation of a row, as LayerNorm defines them;
+// lane_sums: the 16 lanes of its sum if they are known, or null.
 template <class Loader>
-HWY_INLINE RowMoments Moments(const Loader& row, size_t n, float epsilon) {
+HWY_INLINE RowMoments Moments(const Loader& row, size_t n, float epsilon,
+                              const float* lane_sums = nullptr) {
   const float count = static_cast<float>(n);
-  const float mean = RowSum(row, n) / count;
+  const float mean =
+      (lane_sums != nullptr ? Total(LoadLanes(lane_sums)) : RowSum(row, n)) /
+      count;
   const VF center = hn::Set(DF(), mean);
   LaneSum squares;
   VF y[kVecs];
@@ -135,9 +60,12 @@ constexpr size_t kMomentRows = 4;
 #if HWY_TARGET == HWY_SCALAR
 template <class Loader>
 HWY_INLINE void Moments4(const Loader (&rows)[kMomentRows], size_t n,
-                         float epsilon, RowMoments* out) {
-  for (size_t r = 0; r < kMomentRows; ++r)
-    out[r] = Moments(rows[r], n, epsilon);
+                         float epsilon, RowMoments* out,
+                         const float* lane_sums = nullptr) {
+  for (size_t r = 0; r < kMomentRows; ++r) {
+    out[r] = Moments(rows[r], n, epsilon,
+                     lane_sums != nullptr ? lane_sums + r * kBlock : nullptr);
+  }
 }
 #else
 // Lane r: the total of row r.
@@ -155,13 +83,10 @@ HWY_INLINE hn::Vec<DF4> Totals(const LaneSum (&sum)[kMomentRows]) {
 }
 
 template <class Loader>
-HWY_INLINE void Moments4(const Loader (&rows)[kMomentRows], size_t n,
-                         float epsilon, RowMoments* out) {
-  const DF4 d4;
-  const auto count = hn::Set(d4, static_cast<float>(n));
+HWY_INLINE void SumLanes4(const Loader (&rows)[kMomentRows], size_t n,
+                          LaneSum (&sum)[kMomentRows]) {
   const size_t whole = n / kBlock * kBlock;
-  LaneSum sum[kMomentRows], squares[kMomentRows];
-  VF y[kVecs], center[kMomentRows];
+  VF y[kVecs];
   for (size_t i = 0; i < n; i += kBlock) {
     for (size_t r = 0; r < kMomentRows; ++r) {
       if (i < whole) {
@@ -174,6 +99,24 @@ HWY_INLINE void Moments4(const Loader (&rows)[kMomentRows], size_t n,
       for (size_t v = 0; v < kVecs; ++v)
         sum[r].lane[v] = hn::Add(sum[r].lane[v], y[v]);
     }
+  }
+}
+
+// lane_sums: those of the four rows, one after the other, or null.
+template <class Loader>
+HWY_INLINE void Moments4(const Loader (&rows)[kMomentRows], size_t n,
+                         float epsilon, RowMoments* out,
+                         const float* lane_sums = nullptr) {
+  const DF4 d4;
+  const auto count = hn::Set(d4, static_cast<float>(n));
+  const size_t whole = n / kBlock * kBlock;
+  LaneSum sum[kMomentRows], squares[kMomentRows];
+  VF y[kVecs], center[kMomentRows];
+  if (lane_sums == nullptr) {
+    SumLanes4(rows, n, sum);
+  } else {
+    for (size_t r = 0; r < kMomentRows; ++r)
+      sum[r] = LoadLanes(lane_sums + r * kBlock);
   }
   HWY_ALIGN float mean[kMomentRows], rstd[kMomentRows];
   hn::Store(hn::Div(Totals(sum), count), d4, mean);

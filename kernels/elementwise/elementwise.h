@@ -28,7 +28,17 @@ enum class Unary : uint8_t {
   kReciprocal,
   kCount
 };
-enum class Binary : uint8_t { kAdd, kSub, kMul, kDiv, kMin, kMax, kCount };
+// kPRelu: a < 0 gives fl(a * b), else a.
+enum class Binary : uint8_t {
+  kAdd,
+  kSub,
+  kMul,
+  kDiv,
+  kMin,
+  kMax,
+  kPRelu,
+  kCount
+};
 
 // How the operands of a binary kernel advance: both arrays, or one of them a
 // single value.

@@ -50,15 +50,10 @@ struct SigmoidOp {
   }
 };
 struct ReluOp {
-  HWY_INLINE VF operator()(VF x) const {
-    return hn::IfThenZeroElse(hn::Le(x, hn::Zero(DF())), x);
-  }
+  HWY_INLINE VF operator()(VF x) const { return Relu(x); }
 };
 struct GeluOp {
-  HWY_INLINE VF operator()(VF x) const {
-    const VF w = hn::Add(Erf(hn::Mul(x, hn::Set(DF(), 0.70710678f))), One());
-    return hn::Mul(hn::Mul(x, w), hn::Set(DF(), 0.5f));
-  }
+  HWY_INLINE VF operator()(VF x) const { return Gelu(x); }
 };
 struct SignOp {
   HWY_INLINE VF operator()(VF x) const {
@@ -91,12 +86,15 @@ struct MaxOp {
   }
 };
 
+struct PReluOp {
+  HWY_INLINE VF operator()(VF a, VF b) const { return PRelu(a, b); }
+};
+
 struct ClipOp {
   float lo, hi;
   HWY_INLINE VF operator()(VF x) const {
-    const VF low = hn::Set(DF(), lo), high = hn::Set(DF(), hi);
-    const VF raised = hn::IfThenElse(hn::Lt(x, low), low, x);
-    return hn::IfThenElse(hn::Gt(raised, high), high, raised);
+    return bittern::kernels::HWY_NAMESPACE::Clip(x, hn::Set(DF(), lo),
+                                                 hn::Set(DF(), hi));
   }
 };
 
@@ -212,6 +210,8 @@ void RunBinary(Binary f, Spread spread, const float* a, const float* b,
       return BinarySpread(MinOp(), spread, a, b, y, count);
     case Binary::kMax:
       return BinarySpread(MaxOp(), spread, a, b, y, count);
+    case Binary::kPRelu:
+      return BinarySpread(PReluOp(), spread, a, b, y, count);
     case Binary::kCount:
       break;
   }

@@ -27,7 +27,7 @@ float Apply(Unary f, float x) {
     case Unary::kRelu:
       return x <= 0 ? 0.0f : x;
     case Unary::kGelu:
-      return x * (ErfReference(x * 0.70710678f) + 1.0f) * 0.5f;
+      return GeluReference(x);
     case Unary::kSign:
       return static_cast<float>(static_cast<int>(x > 0) -
                                 static_cast<int>(x < 0));
@@ -60,6 +60,8 @@ float Apply(Binary f, float a, float b) {
       return a != a ? a : (a < b ? a : b);
     case Binary::kMax:
       return a != a ? a : (a > b ? a : b);
+    case Binary::kPRelu:
+      return PReluReference(a, b);
     case Binary::kCount:
       break;
   }
@@ -81,8 +83,7 @@ void RunBinary(Binary f, Spread spread, const float* a, const float* b,
 
 void Clip(const float* x, float lo, float hi, float* y, size_t count) noexcept {
   for (size_t i = 0; i < count; ++i) {
-    const float raised = x[i] < lo ? lo : x[i];
-    y[i] = CanonicalReference(raised > hi ? hi : raised);
+    y[i] = CanonicalReference(ClipReference(x[i], lo, hi));
   }
 }
 

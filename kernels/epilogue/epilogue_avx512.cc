@@ -4,33 +4,17 @@
 // the bottleneck of the portable form (16 of each for 64 channels). Here x =
 // max(acc, lo) ^ min(acc, hi) is zero exactly inside [lo, hi]; saturating packs
 // keep zero and non-zero apart, so one byte test answers for 64 channels.
-// Measured on Zen 5 (clang 19): 64 channels in 11 cycles against 25. Tests
-// compile this file a second time over SIMDe (BITTERN_SIMDE), so that any x86
-// CPU checks it.
+// Half-lines (epilogue.h) need one difference a side, whose sign the packs
+// keep, and one side where no accumulator lies between them. Measured on Zen 5
+// (clang 19): 64 channels in 11 cycles against 25. Tests compile this file a
+// second time over SIMDe (BITTERN_SIMDE), so that any x86 CPU checks it.
 #if defined(__x86_64__) || defined(BITTERN_SIMDE)
 
-#ifdef BITTERN_SIMDE
-#define SIMDE_ENABLE_NATIVE_ALIASES
-#include <simde/x86/avx512.h>
-#else
-// g++ 12 takes the undefined operands inside its own header for uninitialised
-// variables.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-#pragma GCC diagnostic pop
-#endif
-
-#include "hwy/base.h"
+#include "kernels/base/avx512-inl.h"
 #include "kernels/base/bits.h"
 #include "kernels/epilogue/epilogue_kernels.h"
 
-#ifndef BITTERN_SIMDE
-HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,popcnt")
-#endif
+BITTERN_AVX512_BEGIN("avx512f,avx512bw,popcnt")
 
 namespace bittern::kernels {
 namespace {
@@ -49,6 +33,14 @@ HWY_INLINE __m512i ZeroInside(__m512i acc, __m512i lo, __m512i hi) {
   return _mm512_xor_si512(_mm512_max_epi32(acc, lo), _mm512_min_epi32(acc, hi));
 }
 
+// Packing works in 128-bit lanes: dword 4 * lane + vector holds channels 16 *
+// vector + 4 * lane .. + 3.
+HWY_INLINE __m512i InOrder(__m512i packed) {
+  const __m512i order =
+      _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return _mm512_permutexvar_epi32(order, packed);
+}
+
 // Bit i: channel i lies in its window.
 HWY_INLINE uint64_t InsideBits(const Bounds& acc, const Bounds& lo,
                                const Bounds& hi) {
@@ -56,16 +48,74 @@ HWY_INLINE uint64_t InsideBits(const Bounds& acc, const Bounds& lo,
                                         ZeroInside(acc.b1, lo.b1, hi.b1));
   const __m512i cd = _mm512_packs_epi32(ZeroInside(acc.b2, lo.b2, hi.b2),
                                         ZeroInside(acc.b3, lo.b3, hi.b3));
-  // Packing works in 128-bit lanes: dword 4 * lane + vector holds channels 16 *
-  // vector + 4 * lane .. + 3.
-  const __m512i order =
-      _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  const __m512i bytes =
-      _mm512_permutexvar_epi32(order, _mm512_packs_epi16(ab, cd));
+  const __m512i bytes = InOrder(_mm512_packs_epi16(ab, cd));
   return ~static_cast<uint64_t>(_mm512_test_epi8_mask(bytes, bytes));
 }
 
-// Channels [n, n + 64) of all rows; strip points at the first of them.
+// Bounds as near as accumulators can come (|acc| < 2^30), so that differences
+// stay in range.
+HWY_INLINE __m512i Near(__m512i bound) {
+  const __m512i limit = _mm512_set1_epi32(1 << 30);
+  return _mm512_max_epi32(_mm512_min_epi32(bound, limit),
+                          _mm512_sub_epi32(_mm512_setzero_si512(), limit));
+}
+
+HWY_INLINE Bounds LoadNear(const int32_t* b) {
+  const Bounds x = LoadBounds(b);
+  return {Near(x.b0), Near(x.b1), Near(x.b2), Near(x.b3)};
+}
+
+// Bit i: element i of a is less than that of b.
+HWY_INLINE uint64_t LessBits(const Bounds& a, const Bounds& b) {
+  const __m512i ab = _mm512_packs_epi32(_mm512_sub_epi32(a.b0, b.b0),
+                                        _mm512_sub_epi32(a.b1, b.b1));
+  const __m512i cd = _mm512_packs_epi32(_mm512_sub_epi32(a.b2, b.b2),
+                                        _mm512_sub_epi32(a.b3, b.b3));
+  return _mm512_movepi8_mask(InOrder(_mm512_packs_epi16(ab, cd)));
+}
+
+HWY_INLINE __mmask16 Adjacent(__m512i above, __m512i below) {
+  return _mm512_cmpeq_epi32_mask(_mm512_sub_epi32(below, above),
+                                 _mm512_set1_epi32(1));
+}
+
+// Whether no accumulator of the 64 channels lies between its half-lines.
+HWY_INLINE bool NoGap(const Bounds& above, const Bounds& below) {
+  return (Adjacent(above.b0, below.b0) & Adjacent(above.b1, below.b1) &
+          Adjacent(above.b2, below.b2) & Adjacent(above.b3, below.b3)) ==
+         0xFFFF;
+}
+
+// Channels [n, n + 64) of all rows by their half-lines; strip points at the
+// first of them. kGap: some accumulators are on neither side.
+template <bool kGap>
+void HalfLineWord(const EpilogueArgs& args, const EpilogueStrip& s,
+                  const char* strip, size_t n) {
+  const CodePlanes& p = args.codes;
+  const size_t word = n / p.group * GroupWords(p.group) + n % p.group / 64;
+  const Bounds above = LoadNear(args.half_lines.above + n),
+               below = LoadNear(args.half_lines.below + n);
+  const uint64_t swap = args.half_lines.swap[word];
+  // Copies: the compiler would read the members again after every store.
+  const size_t row_words = p.row_words;
+  uint64_t* sign = p.sign + s.row * row_words + word;
+  uint64_t* valid = p.valid + s.row * row_words + word;
+  int32_t* count = p.valid_count + s.row;
+  const ptrdiff_t stride = s.stride;
+  for (size_t r = s.rows; r != 0; --r, strip += stride) {
+    const Bounds acc = LoadBounds(reinterpret_cast<const int32_t*>(strip));
+    const uint64_t high = LessBits(above, acc);
+    const uint64_t low = kGap ? LessBits(acc, below) : ~high;
+    const uint64_t both = kGap ? high | low : ~uint64_t{0};
+    *sign = (both & swap) ^ high;
+    *valid = both;
+    *count++ += kGap ? __builtin_popcountll(both) : 64;
+    sign += row_words;
+    valid += row_words;
+  }
+}
+
+// Channels [n, n + 64) of all rows by their windows.
 void WindowWord(const EpilogueArgs& args, const EpilogueStrip& s,
                 const char* strip, size_t n) {
   const CodePlanes& p = args.codes;
@@ -85,12 +135,22 @@ void WindowWord(const EpilogueArgs& args, const EpilogueStrip& s,
   }
 }
 
+void Word(const EpilogueArgs& args, const EpilogueStrip& s, const char* strip,
+          size_t n) {
+  const HalfLines& lines = args.half_lines;
+  if (lines.above == nullptr) {
+    WindowWord(args, s, strip, n);
+  } else if (NoGap(LoadBounds(lines.above + n), LoadBounds(lines.below + n))) {
+    HalfLineWord<false>(args, s, strip, n);
+  } else {
+    HalfLineWord<true>(args, s, strip, n);
+  }
+}
+
 }  // namespace
 }  // namespace bittern::kernels
 
-#ifndef BITTERN_SIMDE
-HWY_POP_ATTRIBUTES
-#endif
+BITTERN_AVX512_END
 
 namespace bittern::kernels {
 namespace {
@@ -112,7 +172,7 @@ void WindowSign(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
     const size_t width = in_group < s.cols - j ? in_group : s.cols - j;
     const auto* strip = static_cast<const char*>(s.strip) + j * sizeof(int32_t);
     if (width >= 64) {
-      WindowWord(args, s, strip, n);
+      Word(args, s, strip, n);
       j += 64;
     } else {
       portable.run(args, {strip, s.stride, s.row, s.rows, n, width});

@@ -1,12 +1,14 @@
-// Epilogues for every Highway target; y[r][j] as listed in epilogue.h, on a
-// strip of accumulators that lies in L1. Float kinds walk rows; window_sign
-// walks words of 64 channels (16 bound vectors serve all rows); group_norm_sign
-// goes over a group's values three times and never stores a float.
+// Epilogues that need no float per element, or LayerNorm, for every Highway
+// target; as listed in epilogue.h, on a strip of accumulators that lies in L1.
+// window_sign walks words of 64 channels (16 bound vectors serve all rows);
+// group_norm_sign goes over a group's values three times and never stores a
+// float; threshold_bytes compares 16 channels with every threshold.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/epilogue/epilogue_hwy.cc"
 #include "hwy/foreach_target.h"
 // foreach_target.h comes before everything that depends on the target.
 #include "kernels/base/bits.h"
+#include "kernels/base/byte_quantiser-inl.h"
 #include "kernels/base/sign-inl.h"
 #include "kernels/epilogue/epilogue_kernels.h"
 
@@ -31,77 +33,6 @@ void StoreI32(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
     memcpy(RowAt(args.out_i32, args.out_stride, s.row + r) + s.col,
            RowAt<int32_t>(s.strip, s.stride, r), s.cols * sizeof(int32_t));
   }
-}
-
-// One row of operands of the float kinds, already at the strip's first column.
-struct FloatOperands {
-  const void* acc;
-  const float* scale;
-  const float* bias;
-  const float* residual;
-};
-
-template <bool kInteger, bool kBias, bool kResidual>
-HWY_INLINE VF FloatVector(const FloatOperands& in, size_t j) {
-  const DF d;
-  VF y;
-  if constexpr (kInteger) {
-    const VI acc = hn::LoadU(DI(), static_cast<const int32_t*>(in.acc) + j);
-    y = hn::Mul(hn::ConvertTo(d, acc), hn::LoadU(d, in.scale + j));
-  } else {
-    y = hn::LoadU(d, static_cast<const float*>(in.acc) + j);
-  }
-  if constexpr (kBias) y = hn::Add(y, hn::LoadU(d, in.bias + j));
-  if constexpr (kResidual) y = hn::Add(hn::LoadU(d, in.residual + j), y);
-  return Canonical(y);
-}
-
-template <bool kInteger, bool kBias, bool kResidual>
-void FloatRows(const EpilogueArgs& args, const EpilogueStrip& s) {
-  const DF d;
-  for (size_t r = 0; r < s.rows; ++r) {
-    const FloatOperands in{
-        RowAt<char>(s.strip, s.stride, r),
-        kInteger ? args.scale + s.col : nullptr,
-        kBias ? args.bias + s.col : nullptr,
-        kResidual
-            ? RowAt<float>(args.residual, args.residual_stride, s.row + r) +
-                  s.col
-            : nullptr};
-    float* HWY_RESTRICT out =
-        RowAt(args.out_f32, args.out_stride, s.row + r) + s.col;
-    size_t j = 0;
-    for (; j + kLanes <= s.cols; j += kLanes)
-      hn::StoreU(FloatVector<kInteger, kBias, kResidual>(in, j), d, out + j);
-    if (j == s.cols) continue;
-    HWY_ALIGN float block[5][kBlock];
-    const size_t rest = s.cols - j;
-    PadBlock(static_cast<const float*>(in.acc) + j, rest, 0.0f, block[0]);
-    if constexpr (kInteger) PadBlock(in.scale + j, rest, 0.0f, block[1]);
-    if constexpr (kBias) PadBlock(in.bias + j, rest, 0.0f, block[2]);
-    if constexpr (kResidual) PadBlock(in.residual + j, rest, 0.0f, block[3]);
-    hn::Store(FloatVector<kInteger, kBias, kResidual>(
-                  {block[0], block[1], block[2], block[3]}, 0),
-              d, block[4]);
-    memcpy(out + j, block[4], rest * sizeof(float));
-  }
-}
-
-template <bool kInteger>
-void FloatKind(const EpilogueArgs& args, const EpilogueStrip& s) {
-  if (args.residual == nullptr) {
-    return args.bias == nullptr ? FloatRows<kInteger, false, false>(args, s)
-                                : FloatRows<kInteger, true, false>(args, s);
-  }
-  return args.bias == nullptr ? FloatRows<kInteger, false, true>(args, s)
-                              : FloatRows<kInteger, true, true>(args, s);
-}
-
-void ScaleF32(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
-  FloatKind<true>(args, s);
-}
-void FloatF32(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
-  FloatKind<false>(args, s);
 }
 
 struct Windows {
@@ -290,13 +221,101 @@ void GroupNormSign(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
                        : GroupNormKind<true>(args, s);
 }
 
+// Number of thresholds that 16 channels pass, as codes; pointers at the first
+// of them.
+struct ThresholdBlock {
+  const int32_t* flip;
+  const int32_t* thresholds;
+  size_t stride;  // elements between thresholds of a channel
+  const int32_t* correction;
+  const int32_t* column_term;
+};
+
+HWY_INLINE void ThresholdCodes(const int32_t* acc, const ThresholdBlock& b,
+                               const EpilogueArgs& args, size_t row,
+                               const ByteStore& store, uint8_t* out) {
+  const DI d;
+  VI x[kVecs], count[kVecs];
+  for (size_t v = 0; v < kVecs; ++v) {
+    const size_t j = v * kLanes;
+    x[v] = hn::LoadU(d, acc + j);
+    if (b.correction != nullptr)
+      x[v] = hn::Add(x[v], hn::LoadU(d, b.correction + j));
+    if (b.column_term != nullptr) {
+      x[v] = hn::Add(x[v], hn::Mul(hn::Set(d, args.row_term[row]),
+                                   hn::LoadU(d, b.column_term + j)));
+    }
+    x[v] = hn::Xor(x[v], hn::LoadU(d, b.flip + j));
+    count[v] = hn::Zero(d);
+  }
+  const int32_t* HWY_RESTRICT threshold = b.thresholds;
+  for (size_t t = 0; t < args.threshold_count; ++t, threshold += b.stride) {
+    for (size_t v = 0; v < kVecs; ++v) {
+      const VI passed = hn::VecFromMask(
+          d, hn::Gt(x[v], hn::LoadU(d, threshold + v * kLanes)));
+      count[v] = hn::Sub(count[v], passed);
+    }
+  }
+  store(count, out);
+}
+
+// The last count < 16 channels of a strip, from padded copies.
+void ThresholdTail(const EpilogueArgs& args, const EpilogueStrip& s, size_t j,
+                   const ByteStore& store) {
+  const size_t n = s.col + j, count = s.cols - j;
+  HWY_ALIGN int32_t block[4][kBlock];
+  HWY_ALIGN int32_t thresholds[255 * kBlock];
+  ThresholdBlock b{block[0], thresholds, kBlock, nullptr, nullptr};
+  PadIntegers(args.flip + n, count, block[0]);
+  if (args.correction != nullptr) {
+    PadIntegers(args.correction + n, count, block[1]);
+    b.correction = block[1];
+  }
+  if (args.row_term != nullptr) {
+    PadIntegers(args.column_term + n, count, block[2]);
+    b.column_term = block[2];
+  }
+  for (size_t t = 0; t < args.threshold_count; ++t) {
+    PadIntegers(args.thresholds + t * args.channels + n, count,
+                thresholds + t * kBlock);
+  }
+  uint8_t codes[kBlock];
+  for (size_t r = 0; r < s.rows; ++r) {
+    PadIntegers(RowAt<int32_t>(s.strip, s.stride, r) + j, count, block[3]);
+    ThresholdCodes(block[3], b, args, s.row + r, store, codes);
+    memcpy(RowAt(args.bytes.data, args.bytes.stride, s.row + r) + n, codes,
+           count);
+  }
+}
+
+void ThresholdBytes(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
+  const ByteStore store = MakeByteStore(args.quantiser);
+  const auto at = [](const int32_t* x, size_t n) {
+    return x != nullptr ? x + n : nullptr;
+  };
+  size_t j = 0;
+  for (; j + kBlock <= s.cols; j += kBlock) {
+    const size_t n = s.col + j;
+    const ThresholdBlock b{
+        args.flip + n, args.thresholds + n, args.channels,
+        at(args.correction, n),
+        args.row_term != nullptr ? args.column_term + n : nullptr};
+    for (size_t r = 0; r < s.rows; ++r) {
+      ThresholdCodes(RowAt<int32_t>(s.strip, s.stride, r) + j, b, args,
+                     s.row + r, store,
+                     RowAt(args.bytes.data, args.bytes.stride, s.row + r) + n);
+    }
+  }
+  if (j < s.cols) ThresholdTail(args, s, j, store);
+}
+
 }  // namespace
 
 const EpilogueKernel* EpilogueHwyKernels() {
   static constexpr EpilogueKernel kKernels[] = {
       {"store_i32/hwy", EpilogueKind::kStoreI32, &StoreI32, false},
-      {"scale_f32/hwy", EpilogueKind::kScaleF32, &ScaleF32, false},
-      {"float_f32/hwy", EpilogueKind::kFloatF32, &FloatF32, false},
+      {"threshold_bytes/hwy", EpilogueKind::kThresholdBytes, &ThresholdBytes,
+       false},
       {"window_sign/hwy", EpilogueKind::kWindowSign, &WindowSign, false},
       {"group_norm_sign/hwy", EpilogueKind::kGroupNormSign, &GroupNormSign,
        false},
@@ -313,7 +332,7 @@ namespace bittern::kernels {
 HWY_EXPORT(EpilogueHwyKernels);
 
 std::span<const EpilogueKernel> EpilogueHwy(const CpuFeatures& cpu) {
-  return {BITTERN_HWY_TABLE(EpilogueHwyKernels, cpu)(), 5};
+  return {BITTERN_HWY_TABLE(EpilogueHwyKernels, cpu)(), 4};
 }
 
 }  // namespace bittern::kernels

@@ -28,31 +28,64 @@ void StoreI32(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
   }
 }
 
-// One row of the two float kinds, after the accumulator has become a float.
-void StoreFloat(const EpilogueArgs& args, const EpilogueStrip& s, size_t r,
-                size_t j, float y) {
-  if (args.bias != nullptr) y = y + args.bias[s.col + j];
-  if (args.residual != nullptr)
-    y = RowAt<float>(args.residual, args.residual_stride,
-                     s.row + r)[s.col + j] +
-        y;
-  RowAt(args.out_f32, args.out_stride, s.row + r)[s.col + j] =
-      CanonicalReference(y);
-}
-
-void ScaleF32(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
-  for (size_t r = 0; r < s.rows; ++r) {
-    const auto* acc = RowAt<int32_t>(s.strip, s.stride, r);
-    for (size_t j = 0; j < s.cols; ++j)
-      StoreFloat(args, s, r, j,
-                 static_cast<float>(acc[j]) * args.scale[s.col + j]);
+float Finish(const EpilogueArgs& args, size_t m, size_t n, float v) {
+  const auto residual = [&] {
+    return RowAt<float>(args.residual, args.residual_stride, m)[n];
+  };
+  bool residual_added = args.residual == nullptr;
+  if (args.bias != nullptr) v = v + args.bias[n];
+  for (size_t i = 0; i < args.step_count; ++i) {
+    const EpilogueStep& step = args.steps[i];
+    switch (step.kind) {
+      case EpilogueStep::Kind::kMul:
+        v = v * step.values[n];
+        break;
+      case EpilogueStep::Kind::kAdd:
+        v = v + step.values[n];
+        break;
+      case EpilogueStep::Kind::kResidual:
+        v = residual() + v;
+        residual_added = true;
+        break;
+      case EpilogueStep::Kind::kRelu:
+        v = v <= 0 ? 0.0f : v;
+        break;
+      case EpilogueStep::Kind::kGelu:
+        v = GeluReference(v);
+        break;
+      case EpilogueStep::Kind::kClip:
+        v = ClipReference(v, step.lo, step.hi);
+        break;
+      case EpilogueStep::Kind::kPRelu:
+        v = PReluReference(v, step.values[n]);
+        break;
+    }
   }
+  return CanonicalReference(residual_added ? v : residual() + v);
 }
 
-void FloatF32(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
-  for (size_t r = 0; r < s.rows; ++r) {
-    const auto* acc = RowAt<float>(s.strip, s.stride, r);
-    for (size_t j = 0; j < s.cols; ++j) StoreFloat(args, s, r, j, acc[j]);
+int32_t Corrected(const EpilogueArgs& args, size_t m, size_t n, int32_t acc) {
+  if (args.correction != nullptr) acc += args.correction[n];
+  if (args.row_term != nullptr) acc += args.row_term[m] * args.column_term[n];
+  return acc;
+}
+
+// The finished value of element (r, j).
+template <bool kInteger>
+float Value(const EpilogueArgs& args, const EpilogueStrip& s, size_t r,
+            size_t j) {
+  const size_t m = s.row + r, n = s.col + j;
+  if constexpr (kInteger) {
+    const auto acc = static_cast<float>(
+        Corrected(args, m, n, RowAt<int32_t>(s.strip, s.stride, r)[j]));
+    const float scale = args.row_scale != nullptr
+                            ? args.scale[n] * args.row_scale[m]
+                            : args.scale[n];
+    return Finish(args, m, n, acc * scale);
+  } else {
+    const float acc = RowAt<float>(s.strip, s.stride, r)[j];
+    return Finish(args, m, n,
+                  args.scale != nullptr ? acc * args.scale[n] : acc);
   }
 }
 
@@ -66,6 +99,50 @@ void StoreCode(const CodePlanes& p, size_t row, size_t column, int code) {
   p.sign[word] |= static_cast<uint64_t>(code > 0) << (bit % 64);
   p.valid[word] |= static_cast<uint64_t>(code != 0) << (bit % 64);
   p.valid_count[row] += code != 0;
+}
+
+// Sinks of a finished value.
+void PutF32(const EpilogueArgs& args, size_t m, size_t n, float v) {
+  RowAt(args.out_f32, args.out_stride, m)[n] = v;
+  if (args.lane_sums != nullptr) args.lane_sums[16 * m + n % 16] += v;
+}
+
+void PutByte(const EpilogueArgs& args, size_t m, size_t n, float v) {
+  RowAt(args.bytes.data, args.bytes.stride, m)[n] =
+      ByteCodeReference(args.quantiser, m, n, v);
+}
+
+void PutSign(const EpilogueArgs& args, size_t m, size_t n, float v) {
+  const size_t group = n / args.codes.group;
+  StoreCode(args.codes, m, n,
+            args.a != nullptr ? SignCode(v, args.a[group], args.z[group])
+                              : SignCode(v, 1, 0));
+}
+
+template <bool kInteger,
+          void (*kPut)(const EpilogueArgs&, size_t, size_t, float)>
+void FloatKind(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
+  for (size_t r = 0; r < s.rows; ++r) {
+    for (size_t j = 0; j < s.cols; ++j)
+      kPut(args, s.row + r, s.col + j, Value<kInteger>(args, s, r, j));
+  }
+}
+
+void ThresholdBytes(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
+  const ByteQuantiser& q = args.quantiser;
+  for (size_t r = 0; r < s.rows; ++r) {
+    const size_t m = s.row + r;
+    for (size_t j = 0; j < s.cols; ++j) {
+      const size_t n = s.col + j;
+      const int32_t acc =
+          Corrected(args, m, n, RowAt<int32_t>(s.strip, s.stride, r)[j]);
+      int32_t code = q.lo;
+      for (size_t t = 0; t < args.threshold_count; ++t)
+        code += (acc ^ args.flip[n]) > args.thresholds[t * args.channels + n];
+      RowAt(args.bytes.data, args.bytes.stride, m)[n] =
+          static_cast<uint8_t>(q.step * code + q.offset);
+    }
+  }
 }
 
 void WindowSign(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
@@ -113,8 +190,20 @@ void GroupNormSign(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
 
 constexpr EpilogueKernel kKernels[] = {
     {"store_i32/reference", EpilogueKind::kStoreI32, &StoreI32, true},
-    {"scale_f32/reference", EpilogueKind::kScaleF32, &ScaleF32, true},
-    {"float_f32/reference", EpilogueKind::kFloatF32, &FloatF32, true},
+    {"scale_f32/reference", EpilogueKind::kScaleF32, &FloatKind<true, PutF32>,
+     true},
+    {"float_f32/reference", EpilogueKind::kFloatF32, &FloatKind<false, PutF32>,
+     true},
+    {"scale_bytes/reference", EpilogueKind::kScaleBytes,
+     &FloatKind<true, PutByte>, true},
+    {"float_bytes/reference", EpilogueKind::kFloatBytes,
+     &FloatKind<false, PutByte>, true},
+    {"scale_sign/reference", EpilogueKind::kScaleSign,
+     &FloatKind<true, PutSign>, true},
+    {"float_sign/reference", EpilogueKind::kFloatSign,
+     &FloatKind<false, PutSign>, true},
+    {"threshold_bytes/reference", EpilogueKind::kThresholdBytes,
+     &ThresholdBytes, true},
     {"window_sign/reference", EpilogueKind::kWindowSign, &WindowSign, true},
     {"group_norm_sign/reference", EpilogueKind::kGroupNormSign, &GroupNormSign,
      true},

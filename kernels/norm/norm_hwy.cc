@@ -1,6 +1,6 @@
-// LayerNorm and row sums for every Highway target.
+// LayerNorm, GroupNorm and row sums for every Highway target.
 //   y[r][i] = fma(fl(fl(x[r][i] - mean) * rstd), gamma[i], beta[i]), three
-//   passes over a row that stays in L1.
+//   passes over a row that stays in L1 (two where its sum is known).
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/norm/norm_hwy.cc"
 #include "hwy/foreach_target.h"
@@ -17,11 +17,11 @@ HWY_INLINE void StoreBlock(const VF (&y)[kVecs], float* out) {
     hn::StoreU(Canonical(y[v]), DF(), out + v * kLanes);
 }
 
-void NormRow(const float* x, const float* gamma, const float* beta,
-             float epsilon, float* out, size_t cols) {
-  const FloatRow row{x};
-  const NormedRow<FloatRow> normed{row, gamma, beta,
-                                   Moments(row, cols, epsilon)};
+void NormRow(const NormArgs& args, size_t r, const RowMoments& moments) {
+  const size_t cols = args.cols;
+  const NormedRow<FloatRow> normed{
+      {args.x + r * cols}, args.gamma, args.beta, moments};
+  float* out = args.y + r * cols;
   VF y[kVecs];
   size_t i = 0;
   for (; i + kBlock <= cols; i += kBlock) {
@@ -35,10 +35,57 @@ void NormRow(const float* x, const float* gamma, const float* beta,
   memcpy(out + i, block, (cols - i) * sizeof(float));
 }
 
-void LayerNorm(const float* x, const float* gamma, const float* beta,
-               float epsilon, float* y, size_t rows, size_t cols) noexcept {
-  for (size_t r = 0; r < rows; ++r)
-    NormRow(x + r * cols, gamma, beta, epsilon, y + r * cols, cols);
+// Four rows at a time, whose latencies of sums and square roots overlap.
+void LayerNorm(const NormArgs& args, size_t row, size_t rows) noexcept {
+  const size_t cols = args.cols;
+  const auto sums = [&args](size_t r) -> const float* {
+    return args.lane_sums != nullptr ? args.lane_sums + r * kBlock : nullptr;
+  };
+  size_t r = row;
+  for (; r + kMomentRows <= row + rows; r += kMomentRows) {
+    const float* x = args.x + r * cols;
+    const FloatRow in[] = {{x}, {x + cols}, {x + 2 * cols}, {x + 3 * cols}};
+    RowMoments moments[kMomentRows];
+    Moments4(in, cols, args.epsilon, moments, sums(r));
+    for (size_t i = 0; i < kMomentRows; ++i) NormRow(args, r + i, moments[i]);
+  }
+  for (; r < row + rows; ++r) {
+    const FloatRow in{args.x + r * cols};
+    NormRow(args, r, Moments(in, cols, args.epsilon, sums(r)));
+  }
+}
+
+// One channel of a group: gamma and beta are the same for all of it.
+void NormPlane(const float* x, const RowMoments& moments, float gamma,
+               float beta, float* out, size_t count) {
+  const DF d;
+  const VF mean = hn::Set(d, moments.mean), rstd = hn::Set(d, moments.rstd);
+  const VF g = hn::Set(d, gamma), b = hn::Set(d, beta);
+  size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const VF y = Normalise(hn::LoadU(d, x + i), mean, rstd, g, b);
+    hn::StoreU(Canonical(y), d, out + i);
+  }
+  if (i == count) return;
+  HWY_ALIGN float block[kBlock];
+  PadBlock(x + i, count - i, 0.0f, block);
+  const VF y = Normalise(hn::Load(d, block), mean, rstd, g, b);
+  hn::Store(Canonical(y), d, block);
+  memcpy(out + i, block, (count - i) * sizeof(float));
+}
+
+void GroupNorm(const GroupNormArgs& args, size_t group, size_t count) noexcept {
+  const size_t elements = args.channels * args.plane;
+  for (size_t g = group; g < group + count; ++g) {
+    const RowMoments moments =
+        Moments(FloatRow{args.x + g * elements}, elements, args.epsilon);
+    for (size_t c = 0; c < args.channels; ++c) {
+      const size_t at = g * elements + c * args.plane;
+      const size_t channel = g % args.groups * args.channels + c;
+      NormPlane(args.x + at, moments, args.gamma[channel], args.beta[channel],
+                args.y + at, args.plane);
+    }
+  }
 }
 
 float SumOfRow(const float* x, size_t cols) noexcept {
@@ -48,8 +95,8 @@ float SumOfRow(const float* x, size_t cols) noexcept {
 }  // namespace
 
 const NormKernel* NormHwyKernel() {
-  static constexpr NormKernel kKernel = {"norm/hwy", &LayerNorm, &SumOfRow,
-                                         false};
+  static constexpr NormKernel kKernel = {"norm/hwy", &LayerNorm, &GroupNorm,
+                                         &SumOfRow, false};
   return &kKernel;
 }
 

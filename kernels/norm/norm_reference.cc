@@ -6,12 +6,29 @@
 namespace bittern::kernels {
 namespace {
 
-void LayerNorm(const float* x, const float* gamma, const float* beta,
-               float epsilon, float* y, size_t rows, size_t cols) noexcept {
-  for (size_t r = 0; r < rows; ++r, x += cols, y += cols) {
-    const MomentsReference m = RowMomentsReference(x, cols, epsilon);
-    for (size_t i = 0; i < cols; ++i)
-      y[i] = CanonicalReference(NormaliseReference(x[i], m, gamma[i], beta[i]));
+void LayerNorm(const NormArgs& args, size_t row, size_t rows) noexcept {
+  for (size_t r = row; r < row + rows; ++r) {
+    const float* x = args.x + r * args.cols;
+    const MomentsReference m = RowMomentsReference(
+        x, args.cols, args.epsilon,
+        args.lane_sums != nullptr ? args.lane_sums + 16 * r : nullptr);
+    for (size_t i = 0; i < args.cols; ++i) {
+      args.y[r * args.cols + i] = CanonicalReference(
+          NormaliseReference(x[i], m, args.gamma[i], args.beta[i]));
+    }
+  }
+}
+
+void GroupNorm(const GroupNormArgs& args, size_t group, size_t count) noexcept {
+  const size_t elements = args.channels * args.plane;
+  for (size_t g = group; g < group + count; ++g) {
+    const float* x = args.x + g * elements;
+    const MomentsReference m = RowMomentsReference(x, elements, args.epsilon);
+    for (size_t i = 0; i < elements; ++i) {
+      const size_t c = g % args.groups * args.channels + i / args.plane;
+      args.y[g * elements + i] = CanonicalReference(
+          NormaliseReference(x[i], m, args.gamma[c], args.beta[c]));
+    }
   }
 }
 
@@ -22,7 +39,7 @@ float RowSum(const float* x, size_t cols) noexcept {
 }
 
 constexpr NormKernel kKernels[] = {
-    {"norm/reference", &LayerNorm, &RowSum, true}};
+    {"norm/reference", &LayerNorm, &GroupNorm, &RowSum, true}};
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// Gelu: x * (erf(x / sqrt 2) + 1) / 2.
+// Gelu: x * (erf(x / sqrt 2) + 1) / 2, by the rational approximation of
+// kernels/README.md.
 #include "runtime/ops/unary_op.h"
 
 namespace bittern::runtime {

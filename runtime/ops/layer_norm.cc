@@ -36,13 +36,13 @@ class LayerNormOp final : public Op {
     const auto* gamma = RunInput<float>(context, 1);
     const auto* beta =
         zeros_.empty() ? RunInput<float>(context, 2) : zeros_.data();
-    context.pool->For(
-        rows_, Grain(cols_, 4), [&](size_t, size_t begin, size_t end) {
-          kernel_->layer_norm(RunInput<float>(context, 0) + begin * cols_,
-                              gamma, beta, epsilon_,
-                              RunOutput<float>(context, 0) + begin * cols_,
-                              end - begin, cols_);
-        });
+    const kernels::NormArgs args{
+        RunInput<float>(context, 0),  gamma, beta, epsilon_,
+        RunOutput<float>(context, 0), cols_};
+    context.pool->For(rows_, Grain(cols_, 4),
+                      [&](size_t, size_t begin, size_t end) {
+                        kernel_->layer_norm(args, begin, end - begin);
+                      });
   }
 
   std::string Kernel() const override { return kernel_->name; }

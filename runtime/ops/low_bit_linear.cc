@@ -2,6 +2,7 @@
 // one of three epilogues: floats with bias and residual, codes through integer
 // windows, or codes after a LayerNorm of each column group. README.md has the
 // definition.
+#include "kernels/base/bits.h"
 #include "kernels/gemm/gemm.h"
 #include "runtime/ops/codes.h"
 #include "runtime/ops/gemm_driver.h"
@@ -43,6 +44,8 @@ class LowBitLinearOp final : public Op {
   Result<void> CheckEpilogue(const InferContext& context, const Shape& out);
   Result<void> ReadFunctions(const InferContext& context);
   Result<void> MakeWindows(const PrepareContext& context);
+  void MakeHalfLines();
+  void SetWindows(kernels::EpilogueArgs& args) const;
 
   EpilogueKind kind_ = EpilogueKind::kScaleF32;
   CodeLayout in_, out_;
@@ -50,6 +53,9 @@ class LowBitLinearOp final : public Op {
   float epsilon_ = 0;
   std::vector<SignFunction> functions_;
   SignWindows windows_;
+  // The same windows as half-lines, where all are; else empty.
+  std::vector<int32_t> above_, below_;
+  std::vector<uint64_t> swap_;
   GemmDriver driver_;
   std::shared_ptr<const AlignedBuffer> packed_;
 };
@@ -177,7 +183,30 @@ Result<void> LowBitLinearOp::MakeWindows(const PrepareContext& context) {
                        "': " + windows.error().message);
   }
   windows_ = std::move(windows).value();
+  MakeHalfLines();
   return {};
+}
+
+void LowBitLinearOp::MakeHalfLines() {
+  above_.resize(n_);
+  below_.resize(n_);
+  swap_.resize(kernels::RowWords(n_, out_.group));
+  kernels::EpilogueArgs args;
+  SetWindows(args);
+  if (!kernels::MakeHalfLines(args, n_, out_.group,
+                              static_cast<int32_t>(in_.cols), above_.data(),
+                              below_.data(), swap_.data())) {
+    above_.clear();
+  }
+}
+
+void LowBitLinearOp::SetWindows(kernels::EpilogueArgs& args) const {
+  args.pos_lo = windows_.pos_lo.data();
+  args.pos_hi = windows_.pos_hi.data();
+  args.neg_lo = windows_.neg_lo.data();
+  args.neg_hi = windows_.neg_hi.data();
+  if (!above_.empty())
+    args.half_lines = {above_.data(), below_.data(), swap_.data()};
 }
 
 Result<void> LowBitLinearOp::Prepare(PrepareContext& context) {
@@ -219,10 +248,7 @@ void LowBitLinearOp::Run(const RunContext& context) const noexcept {
     args.out_f32 = RunOutput<float>(context, 0);
   } else {
     args.codes = out_.View(context.outputs[0]);
-    args.pos_lo = windows_.pos_lo.data();
-    args.pos_hi = windows_.pos_hi.data();
-    args.neg_lo = windows_.neg_lo.data();
-    args.neg_hi = windows_.neg_hi.data();
+    SetWindows(args);
     args.gamma = RunInput<float>(context, kGamma);
     args.beta = RunInput<float>(context, kBeta);
     args.a = RunInput<float>(context, kA);

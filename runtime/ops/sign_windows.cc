@@ -22,6 +22,22 @@ struct Interval {
   bool Whole() const { return count == int64_t{hi} - lo + 1; }
 };
 
+// GELU as exporters spell it, operation by operation, so that a fused layer
+// keeps the codes of the graph it came from; the rational form that kGelu runs
+// is faster, which does not matter while planning.
+void ErfGelu(const kernels::ElementwiseKernel& kernel, float* y, size_t count) {
+  alignas(64) std::array<float, kChunk> w;
+  const auto apply = [&](Binary f, float value, float* x) {
+    kernel.binary(f, Spread::kRightScalar, x, &value, x, count);
+  };
+  std::copy_n(y, count, w.data());
+  apply(Binary::kMul, 0.70710678f, w.data());
+  kernel.unary(kernels::Unary::kErf, w.data(), w.data(), count);
+  apply(Binary::kAdd, 1.0f, w.data());
+  kernel.binary(Binary::kMul, Spread::kBoth, y, w.data(), y, count);
+  apply(Binary::kMul, 0.5f, y);
+}
+
 // y[i] = the value whose sign is the code of accumulator acc[i] in channel c.
 void Evaluate(const SignLayer& layer, const kernels::ElementwiseKernel& kernel,
               size_t c, const float* acc, float* y, size_t count) {
@@ -36,7 +52,7 @@ void Evaluate(const SignLayer& layer, const kernels::ElementwiseKernel& kernel,
         kernel.unary(kernels::Unary::kRelu, y, y, count);
         break;
       case SignFunction::Kind::kGelu:
-        kernel.unary(kernels::Unary::kGelu, y, y, count);
+        ErfGelu(kernel, y, count);
         break;
       case SignFunction::Kind::kClip:
         kernel.clip(y, function.lo, function.hi, y, count);

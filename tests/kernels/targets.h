@@ -34,7 +34,11 @@ std::vector<TargetKernel<Kernel>> KernelsOnTargets(
         return other.kernel == kernel;
       };
       if (std::any_of(all.begin(), all.end(), same)) continue;
+#if defined(__aarch64__)
+      const bool fused = true;  // Highway compiles NEON alone
+#else
       const bool fused = target != "scalar" && target != "sse4";
+#endif
       all.push_back({kernel,
                      std::string(kernel->name) + " on " + std::string(target),
                      fused || kernel->is_reference});

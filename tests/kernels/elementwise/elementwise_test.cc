@@ -1,7 +1,7 @@
 // Every elementwise kernel on every target against the plain loops, over
 // lengths around each vector width, extremes and guard bytes; and a sweep of
-// exp, erf and tanh over the whole fp32 range, bit for bit and against libm in
-// double.
+// exp, erf, tanh, sigmoid and GELU over the whole fp32 range, bit for bit and
+// against libm in double.
 #include "kernels/elementwise/elementwise.h"
 
 #include <bit>
@@ -29,7 +29,8 @@ constexpr size_t kLengths[] = {1,  2,  15, 16,  17,  31,  32, 33,
 const float kExtremes[] = {
     0.0f,       -0.0f,     NAN,     -NAN,     INFINITY, -INFINITY, 0x1p-149f,
     -0x1p-149f, 0x1p-126f, 3.4e38f, -3.4e38f, 0.5f,     1.5f,      2.5f,
-    -0.5f,      -2.5f,     88.5f,   -103.0f,  3.92f,    -3.92f,    8388609.0f};
+    -0.5f,      -2.5f,     88.5f,   -103.0f,  3.92f,    -3.92f,    8388609.0f,
+    5.55f,      -5.55f,    5.5499f, -5.5499f};
 
 const ElementwiseKernel& Reference() {
   return *ElementwiseKernels(DetectCpu()).front();
@@ -158,18 +159,23 @@ TEST_CASE("special values") {
   CHECK(at(Unary::kTanh, 10.0f) == 1.0f);
   CHECK(at(Unary::kRound, 2.5f) == 2.0f);
   CHECK(at(Unary::kRound, -3.5f) == -4.0f);
-  CHECK(SameBits(at(Unary::kGelu, -20.0f), -0.0f));
+  CHECK(SameBits(at(Unary::kGelu, -20.0f), 0.0f));
+  CHECK(SameBits(at(Unary::kGelu, -0.0f), -0.0f));
+  CHECK(at(Unary::kGelu, -INFINITY) == 0.0f);
+  CHECK(at(Unary::kGelu, INFINITY) == INFINITY);
+  CHECK(at(Unary::kGelu, 6.0f) == 6.0f);
 }
 
 // Every 1021st bit pattern: 4.2 million floats of both signs, all exponents,
 // infinities, NaNs.
-TEST_CASE("exp, erf and tanh give the same bits on every fused target") {
+TEST_CASE("float functions give the same bits on every fused target") {
   constexpr size_t kChunk = 4096;
   constexpr uint64_t kStep = 1021;
   std::vector<float> x(kChunk), expected(kChunk), got(kChunk);
   const auto targets =
       test::KernelsOnTargets<ElementwiseKernel>(&ElementwiseKernels);
-  for (const Unary f : {Unary::kExp, Unary::kErf, Unary::kTanh}) {
+  for (const Unary f : {Unary::kExp, Unary::kErf, Unary::kTanh, Unary::kSigmoid,
+                        Unary::kGelu}) {
     size_t wrong = 0;
     for (uint64_t bits = 0; bits < uint64_t{1} << 32;) {
       for (float& v : x) {
@@ -188,28 +194,63 @@ TEST_CASE("exp, erf and tanh give the same bits on every fused target") {
   }
 }
 
-double WorstUlps(Unary f, double (*exact)(double), float limit) {
-  double worst = 0;
+// Every 4099th float below `limit` in magnitude: a million of them.
+template <class Fn>
+void ForFloats(float limit, const Fn& fn) {
   for (uint64_t bits = 0; bits < uint64_t{1} << 32; bits += 4099) {
     const float x = std::bit_cast<float>(static_cast<uint32_t>(bits));
-    if (!(std::fabs(x) < limit)) continue;
-    float y;
-    Reference().unary(f, &x, &y, 1);
-    const double truth = exact(static_cast<double>(x));
-    const double ulp = std::ldexp(
-        1.0, std::max(std::ilogb(static_cast<float>(truth)), -126) - 23);
-    worst = std::max(worst, std::fabs(static_cast<double>(y) - truth) / ulp);
+    if (std::fabs(x) < limit) fn(x);
   }
+}
+
+struct Error {
+  double absolute, ulps;
+};
+
+Error ErrorOf(Unary f, float x, double truth) {
+  float y;
+  Reference().unary(f, &x, &y, 1);
+  const double ulp = std::ldexp(
+      1.0, std::max(std::ilogb(static_cast<float>(truth)), -126) - 23);
+  const double absolute = std::fabs(static_cast<double>(y) - truth);
+  return {absolute, truth == 0 && y == 0 ? 0 : absolute / ulp};
+}
+
+double WorstUlps(Unary f, double (*exact)(double), float limit) {
+  double worst = 0;
+  ForFloats(limit, [&](float x) {
+    worst = std::max(worst, ErrorOf(f, x, exact(static_cast<double>(x))).ulps);
+  });
   return worst;
 }
 
-TEST_CASE("exp, erf and tanh are accurate") {
+TEST_CASE("exp, erf, tanh and sigmoid are accurate") {
   CHECK(WorstUlps(
             Unary::kExp, [](double x) { return std::exp(x); }, 88.0f) < 0.9);
   CHECK(WorstUlps(
-            Unary::kErf, [](double x) { return std::erf(x); }, 30.0f) < 1.1);
+            Unary::kErf, [](double x) { return std::erf(x); }, INFINITY) < 1.1);
   CHECK(WorstUlps(
-            Unary::kTanh, [](double x) { return std::tanh(x); }, 30.0f) < 1.4);
+            Unary::kTanh, [](double x) { return std::tanh(x); }, INFINITY) <
+        1.4);
+  CHECK(WorstUlps(
+            Unary::kSigmoid, [](double x) { return 1 / (1 + std::exp(-x)); },
+            88.0f) < 2.6);
+}
+
+// README: 3.8 ulp from -1/4 on; below, 1e-7 absolute or 4 ulp.
+TEST_CASE("GELU is accurate") {
+  double upper = 0, lower = 0;
+  ForFloats(INFINITY, [&](float x) {
+    const auto wide = static_cast<double>(x);
+    const double truth = 0.5 * wide * std::erfc(-wide / std::sqrt(2.0));
+    const Error error = ErrorOf(Unary::kGelu, x, truth);
+    double& worst = x >= 0 ? upper : lower;
+    worst = std::max(worst,
+                     x >= 0 ? error.ulps / 4
+                            : std::min(error.ulps / 4, error.absolute / 1e-7));
+  });
+  CHECK(upper < 0.95);
+  CHECK(lower < 0.9);
 }
 
 }  // namespace

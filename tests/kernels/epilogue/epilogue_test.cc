@@ -6,82 +6,15 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "tests/kernels/code_planes.h"
-#include "tests/kernels/targets.h"
+#include "tests/kernels/epilogue/epilogue_support.h"
 
 namespace bittern::kernels {
-
-#if defined(__x86_64__)
-std::span<const EpilogueKernel> EpilogueAvx512Simde();  // epilogue_simde.cc
-#endif
 
 namespace {
 
 using test::Guarded;
 using test::Random;
 using test::TestPlanes;
-
-constexpr size_t kRows =
-    40;  // of the whole output; a strip covers all but the first and last
-constexpr size_t kStripRows = kRows - 2;
-constexpr size_t kWidths[] = {1,  2,  15, 16,  17,  31,  32, 33,
-                              63, 64, 65, 192, 197, 198, 768};
-// SSE4 and scalar normalise unfused, so a value at a threshold may fall on its
-// other side: at most 1 in 500.
-constexpr size_t kUnfusedOneIn = 500;
-
-using Target = test::TargetKernel<EpilogueKernel>;
-
-std::vector<Target> Targets(EpilogueKind kind) {
-  std::vector<Target> all =
-      test::KernelsOnTargets<EpilogueKernel>(&EpilogueKernels);
-#if defined(__x86_64__)
-  for (const EpilogueKernel& kernel : EpilogueAvx512Simde())
-    all.push_back({&kernel, "epilogue over SIMDe", true});
-#endif
-  std::erase_if(all, [&](const Target& t) { return t.kernel->kind != kind; });
-  return all;
-}
-
-const EpilogueKernel& Reference(EpilogueKind kind) {
-  for (const EpilogueKernel* kernel : EpilogueKernels(DetectCpu())) {
-    if (kernel->kind == kind && kernel->is_reference) return *kernel;
-  }
-  FAIL("no reference");
-  return *EpilogueKernels(DetectCpu()).front();
-}
-
-// Accumulators of a strip of kStripRows x cols; exactly cols of them in the
-// last row.
-struct Strip {
-  Strip(size_t col_in, size_t cols_in, uint64_t seed, int32_t magnitude)
-      : col(col_in),
-        cols(cols_in),
-        stride(RoundUp(cols * 4, 64)),
-        memory((kStripRows - 1) * stride + cols * 4) {
-    Random random(seed);
-    for (size_t r = 0; r < kStripRows; ++r) {
-      for (size_t j = 0; j < cols; ++j)
-        At(r, j) = static_cast<int32_t>(
-                       random.Below(2 * static_cast<size_t>(magnitude) + 1)) -
-                   magnitude;
-    }
-  }
-  int32_t& At(size_t r, size_t j) {
-    return memory.As<int32_t>()[r * stride / 4 + j];
-  }
-  EpilogueStrip View() {
-    return {memory.As<void>(),
-            static_cast<ptrdiff_t>(stride),
-            1,
-            kStripRows,
-            col,
-            cols};
-  }
-
-  size_t col, cols, stride;
-  Guarded memory;
-};
 
 // Runs `target` and the reference on equal garbage and compares all of it.
 bool SameFloats(const Target& target, EpilogueArgs args, EpilogueStrip strip,
@@ -203,6 +136,87 @@ TEST_CASE("windows give the codes") {
   }
 }
 
+// Windows that are half-lines on accumulators of at most 6, in both directions;
+// with_gap: some channels have codes of zero, or only one code.
+struct HalfLineBounds {
+  std::vector<int32_t> pos_lo, pos_hi, neg_lo, neg_hi, above, below;
+  std::vector<uint64_t> swap;
+
+  HalfLineBounds(size_t n, size_t group, bool with_gap)
+      : above(n), below(n), swap(RowWords(n, group)) {
+    Random random(n);
+    for (size_t i = 0; i < n; ++i) {
+      const auto first = static_cast<int32_t>(random.Below(9)) - 4;
+      const auto gap = static_cast<int32_t>(with_gap ? random.Below(3) : 0);
+      const bool flip = random.Below(2) == 0;
+      const bool lone = with_gap && random.Below(8) == 0;
+      auto& lo = flip ? neg_lo : pos_lo;
+      auto& hi = flip ? neg_hi : pos_hi;
+      auto& other_lo = flip ? pos_lo : neg_lo;
+      auto& other_hi = flip ? pos_hi : neg_hi;
+      lo.push_back(first + gap);
+      hi.push_back(6);
+      other_lo.push_back(lone ? 1 : -6);
+      other_hi.push_back(lone ? 0 : first - 1);
+    }
+  }
+  EpilogueArgs Args() const {
+    EpilogueArgs args;
+    args.pos_lo = pos_lo.data();
+    args.pos_hi = pos_hi.data();
+    args.neg_lo = neg_lo.data();
+    args.neg_hi = neg_hi.data();
+    return args;
+  }
+};
+
+TEST_CASE("half-lines give the codes") {
+  for (const Target& target : Targets(EpilogueKind::kWindowSign)) {
+    for (const size_t cols : kWidths) {
+      for (const size_t parts : {size_t{1}, size_t{3}}) {
+        for (const bool with_gap : {false, true}) {
+          if (cols % parts != 0) continue;
+          CAPTURE(target.name, cols, parts, with_gap);
+          const size_t group = cols / parts;
+          HalfLineBounds bounds(cols, group, with_gap);
+          EpilogueArgs args = bounds.Args();
+          REQUIRE(MakeHalfLines(args, cols, group, 6, bounds.above.data(),
+                                bounds.below.data(), bounds.swap.data()));
+          args.half_lines = {bounds.above.data(), bounds.below.data(),
+                             bounds.swap.data()};
+          Strip strip(0, cols, cols, 6);
+          REQUIRE(DifferentCodes(target, args, strip.View(), cols, group) == 0);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("windows that are no half-lines are told apart") {
+  int32_t above, below;
+  uint64_t swap;
+  const auto half_line = [&](int32_t pos_lo, int32_t pos_hi, int32_t neg_lo,
+                             int32_t neg_hi) {
+    EpilogueArgs args;
+    args.pos_lo = &pos_lo;
+    args.pos_hi = &pos_hi;
+    args.neg_lo = &neg_lo;
+    args.neg_hi = &neg_hi;
+    return MakeHalfLines(args, 1, 1, 10, &above, &below, &swap);
+  };
+  CHECK(half_line(3, 10, -10, 2));
+  CHECK((above == 2 && below == 3 && swap == 0));
+  CHECK(half_line(-10, -4, -3, 10));
+  CHECK((above == -4 && below == -3 && swap == 1));
+  CHECK(half_line(1, 0, -10, 10));  // always -1
+  CHECK((above == INT32_MAX && below == 11));
+  CHECK(half_line(INT32_MIN, INT32_MAX, 1, 0));  // always +1
+  CHECK((above == -11 && below == INT32_MIN));
+  CHECK_FALSE(half_line(3, 9, -10, 2));
+  CHECK_FALSE(half_line(3, 10, -9, 2));
+  CHECK_FALSE(half_line(-3, 3, -10, -4));
+}
+
 void CheckGroupNorm(const Target& target, size_t groups, size_t group,
                     bool bias, bool affine) {
   const size_t n = (groups + 1) * group;  // the strip starts at group 1
@@ -248,9 +262,8 @@ TEST_CASE("normalised groups give the codes") {
 }
 
 TEST_CASE("every kind is selected, the reference last of all") {
-  for (const auto kind : {EpilogueKind::kStoreI32, EpilogueKind::kScaleF32,
-                          EpilogueKind::kFloatF32, EpilogueKind::kWindowSign,
-                          EpilogueKind::kGroupNormSign}) {
+  for (size_t i = 0; i < static_cast<size_t>(EpilogueKind::kCount); ++i) {
+    const auto kind = static_cast<EpilogueKind>(i);
     const EpilogueKernel* kernel = SelectEpilogue(kind, DetectCpu());
     REQUIRE(kernel != nullptr);
     CHECK(kernel->kind == kind);

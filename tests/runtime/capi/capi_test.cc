@@ -429,7 +429,7 @@ TEST_CASE("the profile lists every op") {
           BITTERN_STATUS_OK);
   CHECK(std::string(entries[3].op) == "LowBitLinear");
   CHECK(std::string(entries[3].name) == "qkv");
-  CHECK(std::string(entries[3].kernel).find("w1a1") == 0);
+  CHECK(std::string(entries[3].kernel).find(" + ") != std::string::npos);
   CHECK(entries[3].macs == 4 * 8 * 4);
   CHECK(entries[3].weight_bits == 1);
   for (const bittern_profile_entry& entry : entries) CHECK(entry.calls == 3);
