@@ -2,7 +2,6 @@
 #include "bench/kernels/bench.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -19,34 +18,6 @@ uint64_t NextRandom(uint64_t& state) {  // splitmix64
   uint64_t z = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9u;
   z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
   return z ^ (z >> 31);
-}
-
-// A chain of dependent additions runs at one a cycle on every core we know.
-double MeasureGhz() {
-  using Clock = std::chrono::steady_clock;
-  constexpr int kTurns = 100000;
-  double best = 0;
-  for (int repetition = 0; repetition < 50; ++repetition) {
-    uint64_t x = 1;
-    const Clock::time_point start = Clock::now();
-    for (int i = 0; i < kTurns; ++i) {
-#if defined(__aarch64__)
-      asm volatile(
-          "add %0, %0, #1\nadd %0, %0, #1\nadd %0, %0, #1\nadd %0, %0, #1"
-          : "+r"(x));
-#else
-      asm volatile("add $1, %0\nadd $1, %0\nadd $1, %0\nadd $1, %0" : "+r"(x));
-#endif
-    }
-    const std::chrono::duration<double, std::nano> took = Clock::now() - start;
-    best = std::max(best, 4.0 * kTurns / took.count());
-  }
-  return best;
-}
-
-double Ghz() {
-  static const double ghz = MeasureGhz();
-  return ghz;
 }
 
 double PeakOf(std::string_view arithmetic, std::string_view target) {
@@ -131,13 +102,16 @@ void CountMacs(benchmark::State& state, double macs,
                std::string_view arithmetic, std::string_view target) {
   const double peak = PeakOf(arithmetic, target);
   state.counters["gmacs"] = Rate(macs / 1e9);
-  state.counters["mac_per_cycle"] = Rate(macs / (Ghz() * 1e9));
+  state.counters["mac_per_cycle"] = Rate(macs / (kernels::MeasuredGhz() * 1e9));
   if (peak > 0) state.counters["pct_peak"] = Rate(100 * macs / (peak * 1e9));
 }
 
 void CountElements(benchmark::State& state, double elements) {
   state.counters["gelems"] = Rate(elements / 1e9);
-  state.counters["elems_per_cycle"] = Rate(elements / (Ghz() * 1e9));
+  state.counters["cycles_per_elem"] =
+      benchmark::Counter(elements / (kernels::MeasuredGhz() * 1e9),
+                         benchmark::Counter::kIsIterationInvariantRate |
+                             benchmark::Counter::kInvert);
 }
 
 }  // namespace bittern::bench

@@ -52,7 +52,7 @@ std::string BenchName(std::string_view family, std::string_view kernel,
 // (kernels/base/peak.h).
 void CountMacs(benchmark::State& state, double macs,
                std::string_view arithmetic, std::string_view target);
-// Per iteration: gelems and elems_per_cycle.
+// Per iteration: gelems and cycles_per_elem.
 void CountElements(benchmark::State& state, double elements);
 
 // Calls fn(kernel, target) for each distinct kernel of list(cpu), with the
@@ -76,8 +76,10 @@ void ForEachKernel(List list, Fn fn) {
 
 // One per file; main.cc calls them all.
 void RegisterAttention();
+void RegisterConv();
 void RegisterEpilogue();
 void RegisterGemm();
-void RegisterRows();  // norm, softmax, quantize, elementwise
+void RegisterImage();  // pool, resize, transpose
+void RegisterRows();   // norm, softmax, quantize, elementwise
 
 }  // namespace bittern::bench

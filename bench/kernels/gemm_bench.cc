@@ -1,141 +1,124 @@
 // GEMM kernels over the products of DeiT-tiny and -small, a Swin window and
 // stage, and a point-cloud layer: whole products, strip by strip as the runtime
 // walks them, the packing of the left operand included. Every kernel runs every
-// pair of operand types of the table that it takes.
+// pair of operand types of the table that it takes; w1a1 once more with the
+// epilogue that turns every strip into bits ("/bits").
 #include <algorithm>
+#include <cstring>
 
 #include "bench/kernels/bench.h"
+#include "bench/kernels/gemm_cases.h"
 #include "kernels/base/bits.h"
-#include "kernels/gemm/gemm.h"
+#include "kernels/epilogue/epilogue.h"
+#include "kernels/gemm/gemm_workload.h"
 
 namespace bittern::bench {
 namespace {
 
 using kernels::GemmKernel;
-using kernels::GemmTypes;
 using kernels::Operand;
 
-struct Shape {
-  size_t m, n, k;
-};
-
-constexpr Shape kShapes[] = {
-    {198, 192, 192},  {198, 576, 192},  {198, 768, 192}, {198, 192, 768},
-    {198, 1536, 384}, {198, 384, 1536}, {49, 3072, 768}, {3136, 288, 96},
-    {1024, 128, 64},  {1024, 1024, 128}};
-constexpr Shape kOneRow = {1, 1000, 192};
-constexpr size_t kStripRows = 32;
-
-struct Pair {
-  const char* name;
-  GemmTypes types;
-};
-
-constexpr Pair kPairs[] = {
-    {"w1a1", {Operand::kBipolar, Operand::kSign}},
-    {"w1a2", {Operand::kBipolar, Operand::kU2}},
-    {"w1a4", {Operand::kBipolar, Operand::kU4}},
-    {"w2a1", {Operand::kTernary, Operand::kSign}},
-    {"w2a2", {Operand::kTernary, Operand::kU2}},
-    {"w3a3", {Operand::kS3, Operand::kU3}},
-    {"w4a4", {Operand::kS4, Operand::kU4}},
-    {"w2a8", {Operand::kTernary, Operand::kS8}},
-    {"w4a8", {Operand::kS4, Operand::kS8}},
-    {"w8a4", {Operand::kS8, Operand::kU4}},
-    {"w8a8", {Operand::kS8, Operand::kU8}},
-    {"w16a4", {Operand::kS16, Operand::kU4}},
-    {"w2f32", {Operand::kTernary, Operand::kF32}},
-    {"w4f32", {Operand::kS4, Operand::kF32}},
-    {"f32", {Operand::kF32, Operand::kF32}},
-};
-
-Buffer RandomWeights(Operand type, size_t n, size_t k) {
-  if (type == Operand::kF32) return RandomFloats(n * k);
-  return RandomBytes(CanonicalBytes(type, n, k));
-}
-
-// Any byte is a code once it is masked to the type's bits.
-Buffer RandomByteCodes(Operand type, size_t count) {
-  Buffer bytes = RandomBytes(count);
-  const kernels::ValueRange range = RangeOf(type);
-  for (size_t i = 0; i < count; ++i) {
-    uint8_t& byte = bytes.As<uint8_t>()[i];
-    byte = static_cast<uint8_t>(range.lo + byte % (range.hi - range.lo + 1));
-  }
-  return bytes;
-}
-
-class Product {
+// The windows of a layer that signs its sums, and where the codes go.
+class SignEpilogue {
  public:
-  Product(const GemmKernel& kernel, GemmTypes types, Shape shape, bool zeros)
-      : kernel_(kernel),
-        types_(types),
-        shape_(shape),
-        codes_(RandomCodes(shape.m, shape.k, shape.k, zeros)),
-        floats_(RandomFloats(shape.m * shape.k)),
-        bytes_(RandomByteCodes(types.activations, shape.m * shape.k)),
-        rhs_(kernel.packed_rhs_bytes(types, shape.n, shape.k)),
-        packed_lhs_(kernel.packed_lhs_bytes != nullptr
-                        ? kernel.packed_lhs_bytes(types, kStripRows, shape.k)
-                        : 0),
-        scratch_(kernel.scratch_bytes != nullptr
-                     ? kernel.scratch_bytes(types, shape.k)
-                     : 0),
-        strip_(kStripRows * kernel.nr * sizeof(int32_t)) {
-    const Buffer weights = RandomWeights(types.weights, shape.n, shape.k);
-    kernel.pack_rhs({weights.As<void>(), types.weights, shape.n, shape.k},
-                    types.activations, rhs_.As<void>());
-    lhs_.f32 = floats_.As<float>();
-    lhs_.f32_stride = static_cast<ptrdiff_t>(shape.k * sizeof(float));
-    lhs_.planes = codes_.planes;
-    lhs_.bytes = bytes_.As<uint8_t>();
-    lhs_.bytes_stride = static_cast<ptrdiff_t>(shape.k);
+  SignEpilogue(const GemmShape& shape, std::string_view target)
+      : n_(shape.n),
+        codes_(kernels::CodePlanesBytes(shape.m, shape.n, shape.n)),
+        zeros_(shape.n * sizeof(int32_t)),
+        above_(shape.n * sizeof(int32_t)),
+        most_(shape.n * sizeof(int32_t)),
+        least_(shape.n * sizeof(int32_t)) {
+    kernels::CpuFeatures cpu;
+    CapCpu(kernels::DetectCpu(), target, &cpu);
+    kernel_ = SelectEpilogue(kernels::EpilogueKind::kWindowSign, cpu);
+    args_.codes =
+        kernels::ViewCodePlanes(codes_.As<void>(), shape.m, shape.n, shape.n);
+    for (size_t i = 0; i < n_; ++i) {
+      above_.As<int32_t>()[i] = 1;
+      most_.As<int32_t>()[i] = INT32_MAX;
+      least_.As<int32_t>()[i] = INT32_MIN;
+    }
+    args_.pos_lo = above_.As<int32_t>();
+    args_.pos_hi = most_.As<int32_t>();
+    args_.neg_lo = least_.As<int32_t>();
+    args_.neg_hi = zeros_.As<int32_t>();
+    args_.half_lines = {zeros_.As<int32_t>(), above_.As<int32_t>(),
+                        zeros_.As<uint64_t>()};
   }
 
-  void Run() const {
-    for (size_t row = 0; row < shape_.m; row += kStripRows) {
-      const size_t rows = std::min(kStripRows, shape_.m - row);
-      if (kernel_.pack_lhs != nullptr) {
-        kernel_.pack_lhs(types_, lhs_, shape_.k, row, rows,
-                         packed_lhs_.As<void>());
-      }
-      for (size_t tile = 0; tile < kernels::CeilDiv(shape_.n, kernel_.nr);
-           ++tile) {
-        kernel_.run({types_, &lhs_, packed_lhs_.As<void>(), row,
-                     rhs_.As<void>(), shape_.k, shape_.n, row, rows, tile,
-                     strip_.As<void>(),
-                     static_cast<ptrdiff_t>(kernel_.nr * sizeof(int32_t)),
-                     scratch_.As<void>()});
-      }
-    }
+  void StartRows(size_t row, size_t rows) const {
+    std::memset(args_.codes.valid_count + row, 0, rows * sizeof(int32_t));
+  }
+  void Run(const void* strip, ptrdiff_t stride, size_t row, size_t rows,
+           size_t col) const {
+    const size_t cols = static_cast<size_t>(stride) / sizeof(int32_t);
+    kernel_->run(args_, {strip, stride, row, rows, col,
+                         col + cols < n_ ? cols : n_ - col});
   }
 
  private:
-  const GemmKernel& kernel_;
-  GemmTypes types_;
-  Shape shape_;
-  Codes codes_;
-  Buffer floats_, bytes_, rhs_, packed_lhs_, scratch_, strip_;
-  kernels::GemmLhs lhs_;
+  size_t n_;
+  Buffer codes_, zeros_, above_, most_, least_;
+  const kernels::EpilogueKernel* kernel_;
+  kernels::EpilogueArgs args_;
 };
 
+std::string ShapeName(const GemmShape& shape) {
+  return std::to_string(shape.m) + "x" + std::to_string(shape.n) + "x" +
+         std::to_string(shape.k);
+}
+
+// A kernel of w1a1 whose tiles are whole 64-bit words of codes.
+bool WritesBits(const GemmKernel& kernel, const GemmPair& pair) {
+  constexpr std::string_view kFamily = "w1a1";
+  return kFamily == pair.name && kernel.nr % 64 == 0 &&
+         std::string_view(kernel.name).substr(0, kFamily.size()) == kFamily;
+}
+
+void RegisterBits(const GemmKernel& kernel, std::string_view target,
+                  GemmShape shape, bool zeros) {
+  const auto run = [&kernel, target, shape, zeros](benchmark::State& state) {
+    const kernels::GemmTypes types{Operand::kBipolar, Operand::kSign};
+    const kernels::GemmWorkload product(
+        kernel, {types, shape.m, shape.n, shape.k}, zeros);
+    const SignEpilogue epilogue(shape, target);
+    for (auto _ : state) {
+      for (size_t row = 0; row < shape.m; row += kernels::kWorkloadStripRows) {
+        const size_t rows =
+            std::min(kernels::kWorkloadStripRows, shape.m - row);
+        product.PackLhs(row, rows);
+        epilogue.StartRows(row, rows);
+        product.RunStrip(
+            row, rows,
+            [&](size_t r, size_t count, size_t col, const void* strip) {
+              epilogue.Run(strip, product.strip_stride(), r, count, col);
+            });
+      }
+      benchmark::ClobberMemory();
+    }
+    CountMacs(state, product.macs(), "w1a1", target);
+  };
+  const std::string text = ShapeName(shape) + (zeros ? "/zeros/bits" : "/bits");
+  benchmark::RegisterBenchmark(
+      BenchName("gemm", kernel.name, target, text).c_str(), run);
+}
+
 void Register(const GemmKernel& kernel, std::string_view target,
-              const Pair& pair, Shape shape, bool zeros) {
-  std::string text = std::to_string(shape.m) + "x" + std::to_string(shape.n) +
-                     "x" + std::to_string(shape.k);
+              const GemmPair& pair, GemmShape shape, bool zeros) {
+  std::string text = ShapeName(shape);
   const std::string_view name = kernel.name;
   const std::string family(name.substr(0, name.find('/')));
   if (family != pair.name) text.append("/").append(pair.name);
   if (zeros) text += "/zeros";
   const auto run = [&kernel, family, target, types = pair.types, shape,
                     zeros](benchmark::State& state) {
-    const Product product(kernel, types, shape, zeros);
+    const kernels::GemmWorkload product(
+        kernel, {types, shape.m, shape.n, shape.k}, zeros);
     for (auto _ : state) {
       product.Run();
       benchmark::ClobberMemory();
     }
-    const auto macs = static_cast<double>(shape.m * shape.n * shape.k);
-    CountMacs(state, macs, family, target);
+    CountMacs(state, product.macs(), family, target);
   };
   benchmark::RegisterBenchmark(
       BenchName("gemm", kernel.name, target, text).c_str(), run);
@@ -147,19 +130,23 @@ void RegisterGemm() {
   ForEachKernel(kernels::GemmKernels,
                 [](const GemmKernel& kernel, std::string_view target) {
                   const bool plain = IsReference(kernel);
-                  for (const Pair& pair : kPairs) {
+                  for (const GemmPair& pair : kGemmPairs) {
                     if (kernel.max_k(pair.types) == 0) continue;
-                    for (const Shape& shape : kShapes) {
+                    for (const GemmShape& shape : kGemmShapes) {
                       // The plain loops: one shape is enough to see how slow
                       // they are.
-                      if (plain && &shape != &kShapes[0]) continue;
+                      if (plain && &shape != &kGemmShapes[0]) continue;
                       if (kernel.max_k(pair.types) < shape.k) continue;
                       Register(kernel, target, pair, shape, false);
+                      if (WritesBits(kernel, pair))
+                        RegisterBits(kernel, target, shape, false);
                     }
                     if (pair.types.activations == Operand::kSign && !plain)
-                      Register(kernel, target, pair, kShapes[2], true);
+                      Register(kernel, target, pair, kGemmShapes[2], true);
+                    if (WritesBits(kernel, pair))
+                      RegisterBits(kernel, target, kGemmShapes[2], true);
                     if (pair.types.weights == Operand::kF32 && !plain)
-                      Register(kernel, target, pair, kOneRow, false);
+                      Register(kernel, target, pair, kGemmOneRow, false);
                   }
                 });
 }

@@ -14,73 +14,24 @@
 #define HWY_TARGET_INCLUDE "kernels/gemm/gemm_w1a1.cc"
 #include "hwy/foreach_target.h"
 #include "kernels/base/hwy-inl.h"
+#include "kernels/gemm/count-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace bittern::kernels {
 namespace HWY_NAMESPACE {
 namespace {
 
-namespace hn = hwy::HWY_NAMESPACE;
-using D = hn::ScalableTag<uint32_t>;
-using V = hn::Vec<D>;
+using D = CountD;
+using V = CountV;
+using Tile = CountTile;
 
-constexpr size_t kLanes = hn::MaxLanes(D());
+constexpr size_t kLanes = kCountLanes;
 // One broadcast activation word serves four vectors of channels; two rows of
 // accumulators are what 16 registers hold beside them.
 constexpr size_t kStep = 4 * kLanes;
 constexpr size_t kNr = kStep < 16 ? 16 : kStep;
 constexpr size_t kMr = 2;
 constexpr size_t kChunk = 31;
-
-// Popcounts of the four bytes of each lane; a target with one lane counts the
-// lane at once.
-HWY_INLINE V CountBytes(V x) {
-#if HWY_TARGET == HWY_SCALAR
-  return hn::PopulationCount(x);
-#else
-  const hn::Repartition<uint8_t, D> d8;
-  return hn::BitCast(D(), hn::PopulationCount(hn::BitCast(d8, x)));
-#endif
-}
-
-HWY_INLINE V AddCounts(V a, V b) {
-#if HWY_TARGET == HWY_SCALAR
-  return hn::Add(a, b);
-#else
-  const hn::Repartition<uint8_t, D> d8;
-  return hn::BitCast(D(), hn::Add(hn::BitCast(d8, a), hn::BitCast(d8, b)));
-#endif
-}
-
-// Sum of the four byte counts of each lane.
-HWY_INLINE V WidenCounts(V x) {
-#if HWY_TARGET == HWY_SCALAR
-  return x;
-#else
-  const D d;
-  const V pairs =
-      hn::Add(hn::And(x, hn::Set(d, 0x00FF00FFu)),
-              hn::And(hn::ShiftRight<8>(x), hn::Set(d, 0x00FF00FFu)));
-  return hn::Add(hn::ShiftRight<16>(pairs),
-                 hn::And(pairs, hn::Set(d, 0xFFFFu)));
-#endif
-}
-
-struct Tile {  // kStep channels: of the weights for 32 k, or of one row's
-               // counts
-  V c0, c1, c2, c3;
-};
-
-HWY_INLINE Tile Zeros() {
-  const V zero = hn::Zero(D());
-  return {zero, zero, zero, zero};
-}
-
-HWY_INLINE Tile LoadWeights(const uint32_t* w) {
-  const D d;
-  return {hn::LoadU(d, w), hn::LoadU(d, w + kLanes),
-          hn::LoadU(d, w + 2 * kLanes), hn::LoadU(d, w + 3 * kLanes)};
-}
 
 template <bool kMasked>
 HWY_INLINE V Count(V count, V w, V a, V valid) {
@@ -96,13 +47,6 @@ HWY_INLINE void Step(const Tile& w, uint32_t sign, uint32_t valid, Tile& row) {
   row.c1 = Count<kMasked>(row.c1, w.c1, a, v);
   row.c2 = Count<kMasked>(row.c2, w.c2, a, v);
   row.c3 = Count<kMasked>(row.c3, w.c3, a, v);
-}
-
-HWY_INLINE void Widen(const Tile& bytes, Tile& sum) {
-  sum.c0 = hn::Add(sum.c0, WidenCounts(bytes.c0));
-  sum.c1 = hn::Add(sum.c1, WidenCounts(bytes.c1));
-  sum.c2 = hn::Add(sum.c2, WidenCounts(bytes.c2));
-  sum.c3 = hn::Add(sum.c3, WidenCounts(bytes.c3));
 }
 
 HWY_INLINE void Store(V count, V valid_count, int32_t* strip) {

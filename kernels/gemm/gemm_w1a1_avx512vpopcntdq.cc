@@ -9,18 +9,12 @@
 // so that any CPU checks it.
 #if defined(__x86_64__) || defined(BITTERN_SIMDE)
 
-#ifndef BITTERN_SIMDE
-#include <immintrin.h>
-#endif
-
-#include "hwy/base.h"
+#include "kernels/base/avx512-inl.h"
 #include "kernels/base/bits.h"
 #include "kernels/gemm/gemm_kernels.h"
 #include "kernels/gemm/pack_bits.h"
 
-#ifndef BITTERN_SIMDE
-HWY_PUSH_ATTRIBUTES("avx512f,avx512vpopcntdq")
-#endif
+BITTERN_AVX512_BEGIN("avx512f,avx512bw,avx512vpopcntdq")
 
 namespace bittern::kernels {
 namespace {
@@ -147,9 +141,7 @@ void Run(const GemmStripArgs& args) noexcept {
 }  // namespace
 }  // namespace bittern::kernels
 
-#ifndef BITTERN_SIMDE
-HWY_POP_ATTRIBUTES
-#endif
+BITTERN_AVX512_END
 
 namespace bittern::kernels {
 namespace {

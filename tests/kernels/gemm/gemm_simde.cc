@@ -1,20 +1,23 @@
-// A second copy of each AVX-512 kernel over SIMDe, so that every x86 CPU runs
-// its code.
+// The copies of the AVX-512 kernels that are compiled over SIMDe
+// (simde_*.cc).
 #if defined(__x86_64__)
-#include <immintrin.h>  // first: SIMDe then takes its types from it, where clang 19 would see them declared twice
+#include <vector>
 
-#define SIMDE_ENABLE_NATIVE_ALIASES
-#include <simde/x86/avx512.h>
-
-#define BITTERN_SIMDE
-#include "kernels/gemm/gemm_w1a1_avx512vpopcntdq.cc"
+#include "kernels/gemm/gemm.h"
 
 namespace bittern::kernels {
 
+GemmKernelList GemmBitserialAvx512VpopcntdqSimde();
+GemmKernelList GemmLutAvx512VbmiSimde();
+GemmKernelList GemmW1A1Avx512VpopcntdqSimde();
+GemmKernelList GemmW8A8Avx512VnniSimde();
+
 std::vector<const GemmKernel*> GemmSimdeKernels() {
   std::vector<const GemmKernel*> kernels;
-  for (const GemmKernelList& list : {GemmW1A1Avx512VpopcntdqSimde()}) {
-    for (const GemmKernel& kernel : list) kernels.push_back(&kernel);
+  for (const auto list :
+       {&GemmBitserialAvx512VpopcntdqSimde, &GemmLutAvx512VbmiSimde,
+        &GemmW1A1Avx512VpopcntdqSimde, &GemmW8A8Avx512VnniSimde}) {
+    for (const GemmKernel& kernel : list()) kernels.push_back(&kernel);
   }
   return kernels;
 }

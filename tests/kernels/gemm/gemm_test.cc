@@ -130,8 +130,13 @@ void Check(const GemmKernel& kernel, const Product& p, size_t m, size_t n) {
     REQUIRE(CheckStrip(kernel, p, n, packed.As<void>(), 1, m - 1) == "");
 }
 
+// The references take a thousand times as long, so they meet short k only.
+constexpr size_t kReferenceK = 130;
+
 void CheckAll(const Product& p, size_t m, size_t n) {
-  for (const GemmKernel* kernel : AllKernels()) Check(*kernel, p, m, n);
+  for (const GemmKernel* kernel : AllKernels()) {
+    if (p.k <= kReferenceK || !IsReference(*kernel)) Check(*kernel, p, m, n);
+  }
 }
 
 constexpr size_t kRows[] = {1, 2, 3, 5, 7, 8, 9, 17};

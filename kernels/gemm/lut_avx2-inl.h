@@ -1,0 +1,239 @@
+// Products by look-up on AVX2: the activations of a group of k (4 k of 1-bit
+// weights, 2 k of 2-bit weights) select a row of a static table, the weights of
+// a channel, a nibble, select the byte in it: vpshufb + vpaddb per 32 channels.
+// Table entries and what is added afterwards are the kernels' own
+// (gemm_w1a1_avx2lut.cc, gemm_w2a2_avx2lut.cc).
+// Left operand: a uint16 a group, the byte offset of its table row.
+// Right operand: packed[t][g][p] (byte) = nibble of group g of one channel of
+// tile t; byte p of 32 v + 2 i + h is channel 32 v + 16 h + i, which makes
+// widening come out in channel order. 0 past n.
+// Range: byte sums are widened every `chunk` groups, before they pass 255;
+// 16-bit sums are modulo 2^16 and hold |dot| <= 32767.
+#pragma once
+
+#include <immintrin.h>
+
+#include "hwy/base.h"
+#include "kernels/base/bits.h"
+#include "kernels/gemm/gemm.h"
+
+namespace bittern::kernels {
+namespace {
+
+constexpr size_t kLutNr = 128;
+constexpr size_t kLutHalf = 64;  // a last tile may have no more channels
+constexpr size_t kLutMr = 4;
+
+// Channel of byte p of a group.
+constexpr size_t LutChannel(size_t p) {
+  return p / 32 * 32 + p % 2 * 16 + p % 32 / 2;
+}
+
+}  // namespace
+}  // namespace bittern::kernels
+
+HWY_PUSH_ATTRIBUTES("avx,avx2")
+namespace bittern::kernels {
+namespace {
+
+struct LutRows {  // left rows and strip rows; strides in elements
+  const uint8_t* table;
+  const uint16_t* states;
+  size_t stride;
+  size_t digits;  // passes over the weights, highest digit of base 4 first
+  size_t digit_stride;
+  size_t groups;
+  size_t chunk;
+  uint16_t start;  // of every sum
+  int32_t* strip;
+  size_t strip_stride;
+};
+
+// Two or four vectors of 32 channels in bytes: of the weights of one group, or
+// of one row's sums.
+template <bool kFour>
+struct LutTile {
+  __m256i c0, c1, c2, c3;
+};
+
+// 16-bit sums modulo 2^16 of one row: of the odd bytes alone, and of whole
+// lanes (odd byte * 256 + even byte), which saves a mask per widening.
+template <bool kFour>
+struct LutWide {
+  LutTile<kFour> both, odd;
+};
+
+template <bool kFour>
+HWY_INLINE LutWide<kFour> StartWide(uint16_t start) {
+  const __m256i o = _mm256_set1_epi16(static_cast<int16_t>(start));
+  const __m256i b = _mm256_set1_epi16(
+      static_cast<int16_t>(static_cast<uint16_t>(start * 257u)));
+  return {{b, b, b, b}, {o, o, o, o}};
+}
+
+template <bool kFour>
+HWY_INLINE void NextDigit(LutTile<kFour>& sums) {
+  sums.c0 = _mm256_slli_epi16(sums.c0, 2);
+  sums.c1 = _mm256_slli_epi16(sums.c1, 2);
+  if constexpr (kFour) {
+    sums.c2 = _mm256_slli_epi16(sums.c2, 2);
+    sums.c3 = _mm256_slli_epi16(sums.c3, 2);
+  }
+}
+
+template <bool kFour>
+HWY_INLINE LutTile<kFour> LoadTile(const uint8_t* w) {
+  const auto* p = reinterpret_cast<const __m256i*>(w);
+  const __m256i w0 = _mm256_loadu_si256(p), w1 = _mm256_loadu_si256(p + 1);
+  if constexpr (kFour)
+    return {w0, w1, _mm256_loadu_si256(p + 2), _mm256_loadu_si256(p + 3)};
+  return {w0, w1, w0, w1};
+}
+
+template <bool kFour>
+HWY_INLINE void Step(const LutTile<kFour>& w, const uint8_t* table_row,
+                     LutTile<kFour>& sum) {
+  const __m256i row = _mm256_broadcastsi128_si256(
+      _mm_load_si128(reinterpret_cast<const __m128i*>(table_row)));
+  sum.c0 = _mm256_add_epi8(sum.c0, _mm256_shuffle_epi8(row, w.c0));
+  sum.c1 = _mm256_add_epi8(sum.c1, _mm256_shuffle_epi8(row, w.c1));
+  if constexpr (kFour) {
+    sum.c2 = _mm256_add_epi8(sum.c2, _mm256_shuffle_epi8(row, w.c2));
+    sum.c3 = _mm256_add_epi8(sum.c3, _mm256_shuffle_epi8(row, w.c3));
+  }
+}
+
+HWY_INLINE void WidenVector(__m256i bytes, __m256i& both, __m256i& odd) {
+  both = _mm256_add_epi16(both, bytes);
+  odd = _mm256_add_epi16(odd, _mm256_srli_epi16(bytes, 8));
+}
+
+template <bool kFour>
+HWY_INLINE void Widen(const LutTile<kFour>& bytes, LutWide<kFour>& wide) {
+  WidenVector(bytes.c0, wide.both.c0, wide.odd.c0);
+  WidenVector(bytes.c1, wide.both.c1, wide.odd.c1);
+  if constexpr (kFour) {
+    WidenVector(bytes.c2, wide.both.c2, wide.odd.c2);
+    WidenVector(bytes.c3, wide.both.c3, wide.odd.c3);
+  }
+}
+
+HWY_INLINE void StoreSixteen(__m256i sums, int32_t* strip) {
+  _mm256_store_si256(reinterpret_cast<__m256i*>(strip),
+                     _mm256_cvtepi16_epi32(_mm256_castsi256_si128(sums)));
+  _mm256_store_si256(reinterpret_cast<__m256i*>(strip + 8),
+                     _mm256_cvtepi16_epi32(_mm256_extracti128_si256(sums, 1)));
+}
+
+// finish(sums, states, j): 16 sums of channels j .. j + 15 of the row of
+// `states`, as they go to the strip.
+template <class Finish>
+HWY_INLINE void StoreVector(__m256i both, __m256i odd, const Finish& finish,
+                            const uint16_t* states, size_t j, int32_t* strip) {
+  const __m256i even = _mm256_sub_epi16(both, _mm256_slli_epi16(odd, 8));
+  StoreSixteen(finish(even, states, j), strip + j);
+  StoreSixteen(finish(odd, states, j + 16), strip + j + 16);
+}
+
+template <bool kFour, class Finish>
+HWY_INLINE void StoreRow(const LutWide<kFour>& wide, const LutRows& rows,
+                         size_t r, const Finish& finish) {
+  const uint16_t* states = rows.states + r * rows.stride;
+  int32_t* strip = rows.strip + r * rows.strip_stride;
+  StoreVector(wide.both.c0, wide.odd.c0, finish, states, 0, strip);
+  StoreVector(wide.both.c1, wide.odd.c1, finish, states, 32, strip);
+  if constexpr (kFour) {
+    StoreVector(wide.both.c2, wide.odd.c2, finish, states, 64, strip);
+    StoreVector(wide.both.c3, wide.odd.c3, finish, states, 96, strip);
+  }
+}
+
+// One or two rows x 128 channels, or up to four rows x 64: eight byte sums and
+// the weights fit 16 registers. Named sums: g++ 12 keeps an array of them in
+// memory.
+template <size_t kRows, bool kFour, class Finish>
+void LutBlock(const LutRows& rows, const uint8_t* weights,
+              const Finish& finish) {
+  using Tile = LutTile<kFour>;
+  const __m256i zero = _mm256_setzero_si256();
+  const size_t stride = rows.stride, step = rows.chunk * kLutNr;
+  const uint8_t *table = rows.table, *last = weights + rows.groups * kLutNr;
+  LutWide<kFour> wide0 = StartWide<kFour>(rows.start), wide1 = wide0,
+                 wide2 = wide0, wide3 = wide0;
+  size_t digit = 0;
+  for (;;) {
+    const uint16_t* a = rows.states + digit * rows.digit_stride;
+    const uint8_t* w = weights;
+    do {  // groups >= 1; g++ 12 copies every accumulator once a turn in a loop
+          // that may run zero times
+      const uint8_t* end =
+          static_cast<size_t>(last - w) < step ? last : w + step;
+      Tile sum0{zero, zero, zero, zero}, sum1 = sum0, sum2 = sum0, sum3 = sum0;
+      do {
+        const Tile tile = LoadTile<kFour>(w);
+        Step(tile, table + a[0], sum0);
+        if constexpr (kRows > 1) Step(tile, table + a[stride], sum1);
+        if constexpr (kRows > 2) Step(tile, table + a[2 * stride], sum2);
+        if constexpr (kRows > 3) Step(tile, table + a[3 * stride], sum3);
+        ++a;
+        w += kLutNr;
+      } while (w != end);
+      Widen(sum0, wide0);
+      if constexpr (kRows > 1) Widen(sum1, wide1);
+      if constexpr (kRows > 2) Widen(sum2, wide2);
+      if constexpr (kRows > 3) Widen(sum3, wide3);
+    } while (w != last);
+    if (++digit == rows.digits) break;
+    NextDigit(wide0.both);
+    NextDigit(wide0.odd);
+    if constexpr (kRows > 1) NextDigit(wide1.both);
+    if constexpr (kRows > 1) NextDigit(wide1.odd);
+    if constexpr (kRows > 2) NextDigit(wide2.both);
+    if constexpr (kRows > 2) NextDigit(wide2.odd);
+    if constexpr (kRows > 3) NextDigit(wide3.both);
+    if constexpr (kRows > 3) NextDigit(wide3.odd);
+  }
+  StoreRow(wide0, rows, 0, finish);
+  if constexpr (kRows > 1) StoreRow(wide1, rows, 1, finish);
+  if constexpr (kRows > 2) StoreRow(wide2, rows, 2, finish);
+  if constexpr (kRows > 3) StoreRow(wide3, rows, 3, finish);
+}
+
+// 64 channels of up to four rows.
+template <class Finish>
+void LutHalfBlock(size_t count, const LutRows& rows, const uint8_t* weights,
+                  const Finish& finish) {
+  switch (count) {
+    case 1:
+      return LutBlock<1, false>(rows, weights, finish);
+    case 2:
+      return LutBlock<2, false>(rows, weights, finish);
+    case 3:
+      return LutBlock<3, false>(rows, weights, finish);
+    default:
+      return LutBlock<4, false>(rows, weights, finish);
+  }
+}
+
+// All rows of a strip: `channels` of a tile.
+template <class Finish>
+void LutStrip(LutRows rows, size_t count, size_t channels,
+              const uint8_t* weights, const Finish& finish) {
+  const bool half = channels <= kLutHalf;
+  const size_t mr = half ? 4 : 2;
+  for (size_t r = 0; r < count; r += mr) {
+    if (half) {
+      LutHalfBlock(count - r, rows, weights, finish);
+    } else if (count - r > 1) {
+      LutBlock<2, true>(rows, weights, finish);
+    } else {
+      LutBlock<1, true>(rows, weights, finish);
+    }
+    rows.states += mr * rows.stride;
+    rows.strip += mr * rows.strip_stride;
+  }
+}
+
+}  // namespace
+}  // namespace bittern::kernels
+HWY_POP_ATTRIBUTES
