@@ -3,33 +3,13 @@
 // pass; a word costs one vpternlogd, one vpopcntd and one vpaddd a row. The
 // probabilities come from attention_table_avx512.cc, the rest from Highway.
 // Range: a lane counts at most 32 * words bits.
-// Tests compile this file a second time over SIMDe (BITTERN_SIMDE), so that any
-// x86 CPU checks it.
 #if defined(__x86_64__) || defined(BITTERN_SIMDE)
 
-#ifdef BITTERN_SIMDE
-#define SIMDE_ENABLE_NATIVE_ALIASES
-#include <simde/x86/avx512.h>
-#else
-// g++ 12 takes the undefined operands inside its own header for uninitialised
-// variables.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-#pragma GCC diagnostic pop
-#endif
-
-#include "hwy/base.h"
 #include "kernels/attention/attention_kernels.h"
 #include "kernels/attention/attention_stages.h"
+#include "kernels/base/avx512-inl.h"
 
-#ifndef BITTERN_SIMDE
-HWY_PUSH_ATTRIBUTES("avx512f,avx512vpopcntdq")
-#endif
-
+BITTERN_AVX512_BEGIN("avx512f,avx512bw,avx512vpopcntdq")
 namespace bittern::kernels {
 namespace {
 
@@ -147,9 +127,7 @@ void Product(const BitRows& a, const LaneMatrix& b, int32_t* out) {
 }  // namespace
 }  // namespace bittern::kernels
 
-#ifndef BITTERN_SIMDE
-HWY_POP_ATTRIBUTES
-#endif
+BITTERN_AVX512_END
 
 namespace bittern::kernels {
 namespace {
@@ -169,7 +147,7 @@ const AttentionStages& Stages() {
 }
 
 void Prepare(const AttentionArgs& args, size_t h) noexcept {
-  Stages().prepare(args, h);
+  PrepareAttention(Stages(), args, h);
 }
 
 void Run(const AttentionArgs& args, size_t row, size_t rows,

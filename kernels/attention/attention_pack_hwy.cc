@@ -145,12 +145,11 @@ int32_t FillBases(const LaneMatrix& m, size_t length, int32_t left_zero,
 
 }  // namespace
 
-void PackAttentionHead(const AttentionArgs& args, size_t h) noexcept {
+void PackAttentionBlock(const AttentionArgs& args, size_t h,
+                        void* data) noexcept {
   const size_t keys = args.k.rows, dim = args.head_dim;
   const AttentionHead& head = args.head[h];
-  const size_t bytes = AttentionBlockBytes(keys, dim);
-  void* data = static_cast<uint8_t*>(args.prepared) + h * bytes;
-  memset(data, 0, bytes);
+  memset(data, 0, AttentionBlockBytes(keys, dim));
   const AttentionBlock b = ViewAttentionBlock(data, keys, dim);
   PackKeys(PlaneOf(args.k, args.k.sign, h), keys, b.k, b.k.sign);
   PackKeys(PlaneOf(args.k, args.k.valid, h), keys, b.k, b.k.valid);

@@ -45,12 +45,14 @@ Scratch ViewScratch(void* data, size_t keys, size_t head_dim) {
   return s;
 }
 
-void RunHead(const AttentionStages& stages, const AttentionArgs& args, size_t h,
-             size_t row, size_t rows, const Scratch& s) {
+}  // namespace
+
+void RunAttentionHead(const AttentionStages& stages, const AttentionArgs& args,
+                      size_t h, const QueryRows& part, void* prepared,
+                      void* scratch) noexcept {
   const AttentionHead& head = args.head[h];
-  const size_t keys = args.k.rows;
-  uint8_t* prepared = static_cast<uint8_t*>(args.prepared) +
-                      h * AttentionBlockBytes(keys, args.head_dim);
+  const size_t keys = args.k.rows, end = part.row + part.rows;
+  const Scratch s = ViewScratch(scratch, keys, args.head_dim);
   AttentionBlock block = ViewAttentionBlock(prepared, keys, args.head_dim);
   block.k.dense = block.zeros[0] == 0;
   block.v.dense = block.zeros[1] == 0;
@@ -68,9 +70,8 @@ void RunHead(const AttentionStages& stages, const AttentionArgs& args, size_t h,
       false};
   BitRows codes{
       s.codes, s.codes + kQueryRows * s.code_words, s.code_words, 0, {}, false};
-  for (size_t r = row; r < row + rows; r += kQueryRows) {
-    query.rows = codes.rows =
-        row + rows - r < kQueryRows ? row + rows - r : kQueryRows;
+  for (size_t r = part.row; r < end; r += kQueryRows) {
+    query.rows = codes.rows = end - r < kQueryRows ? end - r : kQueryRows;
     stages.queries(args, h, r, &query);
     stages.product(query, block.k, s.scores);
     probs.same_parity =
@@ -82,24 +83,35 @@ void RunHead(const AttentionStages& stages, const AttentionArgs& args, size_t h,
   }
 }
 
-}  // namespace
-
 size_t AttentionScratchBytes(size_t keys, size_t head_dim) noexcept {
   return ViewScratch(nullptr, keys, head_dim).bytes;
 }
 
+void ClearAttentionCodes(const AttentionArgs& args,
+                         const QueryRows& part) noexcept {
+  if (args.out_f32 != nullptr) return;
+  const CodePlanes& p = args.out_codes;
+  const size_t first = part.row * p.row_words,
+               bytes = part.rows * p.row_words * sizeof(uint64_t);
+  std::memset(p.sign + first, 0, bytes);
+  std::memset(p.valid + first, 0, bytes);
+  std::memset(p.valid_count + part.row, 0, part.rows * sizeof(int32_t));
+}
+
+void PrepareAttention(const AttentionStages& stages, const AttentionArgs& args,
+                      size_t h) noexcept {
+  const size_t bytes = AttentionBlockBytes(args.k.rows, args.head_dim);
+  stages.pack(args, h, static_cast<uint8_t*>(args.prepared) + h * bytes);
+}
+
 void RunAttention(const AttentionStages& stages, const AttentionArgs& args,
                   size_t row, size_t rows, void* scratch) noexcept {
-  const Scratch s = ViewScratch(scratch, args.k.rows, args.head_dim);
-  const CodePlanes& p = args.out_codes;
-  if (args.out_f32 == nullptr) {
-    const size_t words = p.row_words;
-    std::memset(p.sign + row * words, 0, rows * words * sizeof(uint64_t));
-    std::memset(p.valid + row * words, 0, rows * words * sizeof(uint64_t));
-    std::memset(p.valid_count + row, 0, rows * sizeof(int32_t));
+  const size_t bytes = AttentionBlockBytes(args.k.rows, args.head_dim);
+  ClearAttentionCodes(args, {row, rows});
+  for (size_t h = 0; h < args.heads; ++h) {
+    RunAttentionHead(stages, args, h, {row, rows},
+                     static_cast<uint8_t*>(args.prepared) + h * bytes, scratch);
   }
-  for (size_t h = 0; h < args.heads; ++h)
-    RunHead(stages, args, h, row, rows, s);
 }
 
 }  // namespace bittern::kernels

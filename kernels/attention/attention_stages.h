@@ -50,8 +50,8 @@ struct ProbabilityArgs {
 };
 
 struct AttentionStages {
-  // Fills the AttentionBlock of head h in args.prepared.
-  void (*prepare)(const AttentionArgs& args, size_t h) noexcept;
+  // Fills the AttentionBlock of head h.
+  void (*pack)(const AttentionArgs& args, size_t h, void* block) noexcept;
   // Words of query rows [row, row + q->rows) of head h, base = -zk * sum of the
   // codes, has_zeros.
   void (*queries)(const AttentionArgs& args, size_t h, size_t row, BitRows* q);
@@ -80,7 +80,21 @@ void TableProbabilities(const ProbabilityArgs& args, int32_t* scores,
 void TableProbabilitiesSimde(const ProbabilityArgs& args, int32_t* scores,
                              float* exps, BitRows* codes);
 
+struct QueryRows {
+  size_t row, rows;
+};
+
 size_t AttentionScratchBytes(size_t keys, size_t head_dim) noexcept;
+// Zeroes the code output of the rows, if that is what is asked for.
+void ClearAttentionCodes(const AttentionArgs& args,
+                         const QueryRows& part) noexcept;
+// One head of the rows; `prepared` is its AttentionBlock.
+void RunAttentionHead(const AttentionStages& stages, const AttentionArgs& args,
+                      size_t h, const QueryRows& part, void* prepared,
+                      void* scratch) noexcept;
+// All heads, their blocks one after the other in args.prepared.
+void PrepareAttention(const AttentionStages& stages, const AttentionArgs& args,
+                      size_t h) noexcept;
 void RunAttention(const AttentionStages& stages, const AttentionArgs& args,
                   size_t row, size_t rows, void* scratch) noexcept;
 

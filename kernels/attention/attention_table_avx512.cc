@@ -6,35 +6,15 @@
 // operations on all the values that occur; rows where that does not hold (see
 // TableRows) take Highway's stage. Measured on Zen 5 (clang 19): 28 ns a row of
 // 198 keys against 57 with the polynomial.
-// Tests compile this file a second time over SIMDe (BITTERN_SIMDE), so that any
-// x86 CPU checks it.
 #if defined(__x86_64__) || defined(BITTERN_SIMDE)
-
-#ifdef BITTERN_SIMDE
-#define SIMDE_ENABLE_NATIVE_ALIASES
-#include <simde/x86/avx512.h>
-#else
-// g++ 12 takes the undefined operands inside its own header for uninitialised
-// variables.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-#pragma GCC diagnostic pop
-#endif
 
 #include <cstring>
 #include <type_traits>
 
-#include "hwy/base.h"
 #include "kernels/attention/attention_stages.h"
+#include "kernels/base/avx512-inl.h"
 
-#ifndef BITTERN_SIMDE
-HWY_PUSH_ATTRIBUTES("avx512f,avx512bw,popcnt")
-#endif
-
+BITTERN_AVX512_BEGIN("avx512f,avx512bw,popcnt")
 namespace bittern::kernels {
 namespace {
 
@@ -368,8 +348,6 @@ void TableProbabilities(
 
 }  // namespace bittern::kernels
 
-#ifndef BITTERN_SIMDE
-HWY_POP_ATTRIBUTES
-#endif
+BITTERN_AVX512_END
 
 #endif  // x86-64 or SIMDe

@@ -15,7 +15,7 @@ namespace bittern::kernels {
 
 #if defined(__x86_64__)
 std::span<const AttentionKernel>
-AttentionAvx512VpopcntdqSimde();  // attention_simde.cc
+AttentionAvx512VpopcntdqSimde();  // simde_avx512vpopcntdq.cc
 #endif
 
 namespace {
@@ -92,7 +92,7 @@ std::vector<Case> Cases() {
   for (const size_t tokens :
        std::initializer_list<size_t>{1, 5, 49, 50, 63, 64, 65, 197, 198}) {
     for (const size_t head_dim :
-         std::initializer_list<size_t>{1, 8, 16, 32, 48, 64, 96}) {
+         std::initializer_list<size_t>{1, 8, 16, 32, 48, 64, 96, 127, 130}) {
       for (const size_t zero_percent : std::initializer_list<size_t>{0, 10}) {
         // The reference looks up single codes: few of the large cases.
         if (tokens > 65 && head_dim != 32 && head_dim != 64) continue;
@@ -207,6 +207,40 @@ TEST_CASE("rows with and without zeros under the same best score") {
       REQUIRE(got.Run(*target.kernel, 0, c.tokens, false));
       REQUIRE(std::memcmp(got.floats.As<void>(), expected.floats.As<void>(),
                           got.floats.bytes()) == 0);
+    }
+  }
+}
+
+// Keys that are the query row or its opposite: the scores lie as far apart as
+// they can, and a zero in the row makes the steps between them small.
+TEST_CASE("scores further apart than tables reach") {
+  for (const auto& target : Targets()) {
+    if (!target.exact) continue;
+    for (const size_t head_dim : std::initializer_list<size_t>{64, 100, 127}) {
+      for (const int32_t zq : {0, 1, -2}) {
+        CAPTURE(target.name, head_dim, zq);
+        const Case c{9, 1, head_dim, 0};
+        Problem expected(c, 2), got(c, 2);
+        for (Problem* p : {&expected, &got}) {
+          const CodePlanes &q = p->args.q, &k = p->args.k;
+          for (size_t r = 0; r < 9; ++r) {
+            for (size_t w = 0; w < q.row_words; ++w) {
+              const size_t at = r * q.row_words + w;
+              q.sign[at] = q.sign[w];
+              k.sign[at] = (r % 2 == 0 ? q.sign[w] : ~q.sign[w]) & k.valid[at];
+            }
+            if (r < 4) continue;
+            q.valid[r * q.row_words] &= ~uint64_t{1};
+            q.sign[r * q.row_words] &= ~uint64_t{1};
+            --q.valid_count[r];
+          }
+          p->heads[0] = {0.01f, zq, 1, -1, 0, 0.1f, 1.0f};
+        }
+        REQUIRE(expected.Run(Reference(), 0, c.tokens, false));
+        REQUIRE(got.Run(*target.kernel, 0, c.tokens, false));
+        REQUIRE(std::memcmp(got.floats.As<void>(), expected.floats.As<void>(),
+                            got.floats.bytes()) == 0);
+      }
     }
   }
 }
