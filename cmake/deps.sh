@@ -12,7 +12,7 @@ build_packages=(
   libflatbuffers-dev flatbuffers-compiler libonnx-dev libprotobuf-dev protobuf-compiler
 )
 test_packages=(catch2 libbenchmark-dev libonnx-testdata libsimde-dev binutils)
-ci_packages=(clang-14 libclang-rt-19-dev g++-aarch64-linux-gnu qemu-user-static clang-format)
+ci_packages=(valgrind clang-14 libclang-rt-19-dev g++-aarch64-linux-gnu qemu-user-static clang-format)
 
 wanted=("${build_packages[@]}")
 case "${1:-build}" in

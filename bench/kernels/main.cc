@@ -6,9 +6,11 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   bittern::bench::RegisterGemm();
+  bittern::bench::RegisterConv();
   bittern::bench::RegisterAttention();
   bittern::bench::RegisterEpilogue();
   bittern::bench::RegisterRows();
+  bittern::bench::RegisterImage();
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

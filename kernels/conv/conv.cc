@@ -1,0 +1,174 @@
+// Plans of convolutions: how large strips and blocks are, what scratch holds.
+#include "kernels/conv/conv.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "kernels/base/bits.h"
+#include "kernels/base/check.h"
+#include "kernels/conv/walk.h"
+
+namespace bittern::kernels {
+namespace {
+
+constexpr size_t kStripBytes = 8 << 10;         // a quarter of a 32 KiB L1
+constexpr size_t kDirectStripBytes = 16 << 10;  // it reads little else from L1
+constexpr size_t kBlockBytes = 48 << 10;  // of gathered windows: L2 at most
+constexpr size_t kBandBytes = 64 << 10;   // of packed image rows
+
+// Columns of a strip: whole tiles and whole units, or all of them.
+size_t StripCols(size_t n, size_t nr, size_t unit) {
+  return std::min(std::lcm(nr, unit), RoundUp(n, nr));
+}
+
+// Lays parts out one after the other in scratch, each aligned to 64.
+class Parts {
+ public:
+  size_t Take(size_t bytes) {
+    const size_t begin = at_;
+    at_ += RoundUp(bytes, 64);
+    return begin;
+  }
+  size_t bytes() const { return at_; }
+
+ private:
+  size_t at_ = 0;
+};
+
+void PlanGather(ConvPlan& plan) {
+  const ConvQuery& q = plan.query;
+  const ConvGeometry& g = q.geometry;
+  const GemmKernel& gemm = *plan.kernel.gemm;
+  const size_t n = g.GroupOut(), k = g.K();
+  plan.gathers = NeedsGather(q);
+  plan.joins_groups = g.groups > 1 && n % q.unit != 0;
+  plan.strip_cols =
+      plan.joins_groups ? RoundUp(g.oc, 16) : StripCols(n, gemm.nr, q.unit);
+  const size_t row_bytes = plan.strip_cols * sizeof(int32_t);
+  plan.strip_rows =
+      std::max<size_t>(1, kStripBytes / row_bytes / gemm.mr) * gemm.mr;
+  const bool planes = IsPlanes(q.types.activations);
+  const size_t window_bytes =
+      planes ? k / 4 + 16 : k * ElementBytes(q.types.activations);
+  plan.block_rows =
+      plan.joins_groups
+          ? plan.strip_rows
+          : std::max<size_t>(1, kBlockBytes / window_bytes / gemm.mr) * gemm.mr;
+  plan.group_bytes = RoundUp(gemm.packed_rhs_bytes(q.types, n, k), 64);
+  plan.filter_bytes = g.groups * plan.group_bytes;
+  Parts parts;
+  parts.Take(plan.strip_rows * row_bytes);
+  plan.part_at[kTile] = parts.Take(
+      plan.joins_groups ? plan.strip_rows * gemm.nr * sizeof(int32_t) : 0);
+  plan.part_at[kWindows] =
+      parts.Take(!plan.gathers ? 0
+                 : planes      ? CodePlanesBytes(plan.block_rows, k, k)
+                               : plan.block_rows * window_bytes);
+  plan.part_at[kPacked] =
+      parts.Take(gemm.packed_lhs_bytes != nullptr
+                     ? gemm.packed_lhs_bytes(q.types, plan.block_rows, k)
+                     : 0);
+  plan.part_at[kGemm] = parts.Take(
+      gemm.scratch_bytes != nullptr ? gemm.scratch_bytes(q.types, k) : 0);
+  plan.scratch_bytes = parts.bytes();
+}
+
+void PlanDirect(ConvPlan& plan) {
+  const ConvGeometry& g = plan.query.geometry;
+  const DirectKernel& kernel = *plan.kernel.direct;
+  plan.strip_cols = StripCols(g.oc, kernel.nr, plan.query.unit);
+  const size_t row_bytes = plan.strip_cols * sizeof(int32_t);
+  // Whole output rows where they fit: their pixels share taps.
+  const size_t fit = std::max<size_t>(4, kDirectStripBytes / row_bytes);
+  plan.strip_rows = fit >= g.w.out ? std::min(fit / g.w.out, g.h.out) * g.w.out
+                                   : CeilDiv(g.w.out, CeilDiv(g.w.out, fit));
+  const size_t steps = CeilDiv(g.ic, kernel.k_step);
+  plan.filter_bytes = RoundUp(RoundUp(g.oc, kernel.nr) / kernel.nr * g.Taps() *
+                                  steps * kernel.filter_bytes,
+                              64);
+  size_t image_bytes = 0;
+  if (kernel.pack_image != nullptr) {
+    const size_t row = g.w.in * DirectPixelBytes(kernel, g.ic),
+                 window = (g.h.kernel - 1) * g.h.dilation + 1,
+                 rows = std::max(window, kBandBytes / row);
+    plan.block_rows = (rows - window) / g.h.stride + 1;
+    image_bytes = std::min(rows, g.h.in) * row;
+  }
+  Parts parts;
+  parts.Take(plan.strip_rows * row_bytes);
+  plan.part_at[kRowFlags] = parts.Take(g.h.in);
+  plan.part_at[kPixels] = parts.Take(plan.strip_rows * sizeof(DirectPixel));
+  plan.part_at[kTapRuns] = parts.Take((plan.strip_rows + 1) * sizeof(TapRun));
+  plan.part_at[kImage] = parts.Take(image_bytes);
+  plan.scratch_bytes = parts.bytes();
+}
+
+void PlanDepthwise(ConvPlan& plan) {
+  const ConvGeometry& g = plan.query.geometry;
+  plan.strip_cols = RoundUp(g.oc, 64);
+  const size_t row_bytes = plan.strip_cols * sizeof(int32_t);
+  plan.strip_rows = std::max<size_t>(4, kStripBytes / row_bytes);
+  plan.filter_bytes = plan.kernel.depthwise->filter_bytes(g.Taps(), g.ic);
+  plan.scratch_bytes = plan.strip_rows * row_bytes;
+}
+
+}  // namespace
+
+ConvPlan PlanConv(const ConvQuery& query, const ConvKernel& kernel,
+                  const EpilogueKernel& epilogue) {
+  BITTERN_DCHECK(TakesQuery(kernel, query));
+  ConvPlan plan{};
+  plan.query = query;
+  plan.kernel = kernel;
+  plan.epilogue = &epilogue;
+  if (kernel.direct != nullptr) {
+    PlanDirect(plan);
+  } else if (kernel.depthwise != nullptr) {
+    PlanDepthwise(plan);
+  } else {
+    PlanGather(plan);
+  }
+  return plan;
+}
+
+void PackFilters(const ConvPlan& plan, const void* canonical,
+                 void* packed) noexcept {
+  const ConvGeometry& g = plan.query.geometry;
+  const GemmTypes types = plan.query.types;
+  if (plan.kernel.direct != nullptr) {
+    plan.kernel.direct->pack_filters(canonical, g.oc, g.Taps(), g.ic, packed);
+    return;
+  }
+  if (plan.kernel.depthwise != nullptr) {
+    plan.kernel.depthwise->pack_filters(
+        {canonical, types.weights, g.oc, g.Taps()}, packed);
+    return;
+  }
+  const size_t n = g.GroupOut();
+  const size_t group_bytes = CanonicalBytes(types.weights, n, g.K());
+  for (size_t group = 0; group < g.groups; ++group) {
+    plan.kernel.gemm->pack_rhs(
+        {static_cast<const uint8_t*>(canonical) + group * group_bytes,
+         types.weights, n, g.K()},
+        types.activations,
+        static_cast<uint8_t*>(packed) + group * plan.group_bytes);
+  }
+}
+
+void ConvRows(const ConvPlan& plan, const ConvRun& run, size_t begin,
+              size_t end, void* scratch) noexcept {
+  if (run.epilogue.codes.valid_count != nullptr) {
+    std::memset(run.epilogue.codes.valid_count + run.first_row + begin, 0,
+                (end - begin) * sizeof(int32_t));
+  }
+  if (plan.kernel.direct != nullptr) {
+    DirectRows(plan, run, begin, end, scratch);
+  } else if (plan.kernel.depthwise != nullptr) {
+    DepthwiseRows(plan, run, begin, end, scratch);
+  } else {
+    GatherRows(plan, run, begin, end, scratch);
+  }
+}
+
+}  // namespace bittern::kernels
