@@ -7,6 +7,12 @@ function(bittern_component name)
   add_library(bittern_${name} OBJECT ${ARG_SOURCES})
   target_link_libraries(bittern_${name} PUBLIC bittern_options ${ARG_LINK})
   target_include_directories(bittern_${name} SYSTEM PRIVATE ${ARG_SYSTEM_INCLUDES})
+  # libbittern may have 2 MB. The time is spent in kernels; elsewhere -O3 only makes it larger, and what runs once a model can be small.
+  if(name MATCHES "^runtime_(format|model|plan)$")
+    target_compile_options(bittern_${name} PRIVATE $<$<CONFIG:Release>:-Os>)
+  elseif(NOT name MATCHES "^kernels_")
+    target_compile_options(bittern_${name} PRIVATE $<$<CONFIG:Release>:-O2>)
+  endif()
 endfunction()
 
 # bittern_kernel_family(<family> SOURCES ...): one folder of kernels/. Vectorisers stay off: GCC turned a scalar loop of a Highway
