@@ -2,7 +2,9 @@
 // none of that name.
 #include <cmath>
 #include <limits>
+#include <numeric>
 
+#include "converter/onnx/formula.h"
 #include "converter/onnx/handlers.h"
 
 namespace bittern::convert {
@@ -126,7 +128,17 @@ Result<void> ImportLeakyRelu(OnnxNode& node) {
 
 Result<void> ImportPRelu(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(2, 2));
-  BITTERN_TRY_ASSIGN(const ValueId negative, node.Emit("Mul", node.inputs()));
+  ValueId slope = node.Input(1);
+  const size_t rank = node.ShapeOf(node.Input(0)).rank();
+  // Before opset 7 a list of slopes counts the channels.
+  if (node.opset() < 7 && node.ShapeOf(slope).rank() == 1 && rank > 2) {
+    std::vector<int64_t> added(rank - 2);
+    std::iota(added.begin(), added.end(), int64_t{1});
+    BITTERN_TRY_ASSIGN(slope,
+                       node.Emit("Unsqueeze", {slope}, {{"axes", added}}));
+  }
+  BITTERN_TRY_ASSIGN(const ValueId negative,
+                     node.Emit("Mul", {node.Input(0), slope}));
   return AnswerNegativePart(node, negative);
 }
 
@@ -186,6 +198,77 @@ Result<void> ImportSoftsign(OnnxNode& node) {
   BITTERN_TRY_ASSIGN(const ValueId sum,
                      node.Emit("Add", {magnitude, node.ScalarF32(1)}));
   return node.Answer("Div", {x, sum});
+}
+
+// gamma * (x if x > 0, else alpha * (exp(x) - 1))
+Result<void> ImportSelu(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(1, 1));
+  BITTERN_TRY_ASSIGN(const float alpha, node.Float("alpha", 1.67326324f));
+  BITTERN_TRY_ASSIGN(const float gamma, node.Float("gamma", 1.05070102f));
+  const ValueId x = node.Input(0);
+  Formula f(node);
+  const ValueId below = f.Mul(f.Sub(f.Op("Exp", {x}), f.F32(1)), f.F32(alpha));
+  const ValueId either = f.Where(f.Op("Greater", {x, f.F32(0)}), x, below);
+  f.Answer(f.Mul(either, f.F32(gamma)));
+  return f.Done();
+}
+
+// max(x, 0) + min(0, alpha * (exp(x / alpha) - 1))
+Result<void> ImportCelu(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(1, 1));
+  BITTERN_TRY_ASSIGN(const float alpha, node.Float("alpha", 1));
+  const ValueId x = node.Input(0);
+  Formula f(node);
+  const ValueId scaled = f.Op("Exp", {f.Div(x, f.F32(alpha))});
+  const ValueId below = f.Mul(f.Sub(scaled, f.F32(1)), f.F32(alpha));
+  f.Answer(f.Add(f.Op("Relu", {x}), f.Op("Min", {below, f.F32(0)})));
+  return f.Done();
+}
+
+Result<void> ImportThresholdedRelu(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(1, 1));
+  BITTERN_TRY_ASSIGN(const float alpha, node.Float("alpha", 1));
+  const ValueId x = node.Input(0);
+  Formula f(node);
+  f.Answer(f.Where(f.Op("Greater", {x, f.F32(alpha)}), x, f.F32(0)));
+  return f.Done();
+}
+
+// x + bias below -lambd, x - bias above lambd, 0 between.
+Result<void> ImportShrink(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(1, 1));
+  BITTERN_TRY_ASSIGN(const float bias, node.Float("bias", 0));
+  BITTERN_TRY_ASSIGN(const float lambd, node.Float("lambd", 0.5f));
+  const ValueId x = node.Input(0);
+  Formula f(node);
+  const ValueId above = f.Where(f.Op("Greater", {x, f.F32(lambd)}),
+                                f.Sub(x, f.F32(bias)), f.F32(0));
+  f.Answer(
+      f.Where(f.Op("Less", {x, f.F32(-lambd)}), f.Add(x, f.F32(bias)), above));
+  return f.Done();
+}
+
+// x * sigmoid(alpha * x)
+Result<void> ImportSwish(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(1, 1));
+  BITTERN_TRY_ASSIGN(const float alpha, node.Float("alpha", 1));
+  const ValueId x = node.Input(0);
+  Formula f(node);
+  const ValueId scaled = alpha == 1 ? x : f.Mul(x, f.F32(alpha));
+  f.Answer(f.Mul(x, f.Op("Sigmoid", {scaled})));
+  return f.Done();
+}
+
+// x * tanh(softplus(x))
+Result<void> ImportMish(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(1, 1));
+  const ValueId x = node.Input(0);
+  Formula f(node);
+  const ValueId small = f.Op("Exp", {f.Op("Neg", {f.Op("Abs", {x})})});
+  const ValueId softplus =
+      f.Add(f.Op("Relu", {x}), f.Op("Log", {f.Add(small, f.F32(1))}));
+  f.Answer(f.Mul(x, f.Op("Tanh", {softplus})));
+  return f.Done();
 }
 
 }  // namespace bittern::convert

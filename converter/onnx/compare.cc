@@ -1,6 +1,7 @@
 // Comparisons, logic and selection. Results are booleans.
 #include <limits>
 
+#include "converter/onnx/broadcast.h"
 #include "converter/onnx/handlers.h"
 
 namespace bittern::convert {
@@ -17,7 +18,7 @@ bool IsByteInteger(DType dtype) {
 Result<void> ImportComparison(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(2, 2));
   ValueId a = node.Input(0);
-  ValueId b = node.Input(1);
+  BITTERN_TRY_ASSIGN(ValueId b, LegacyOperand(node));
   if (IsByteInteger(node.TypeOf(a).dtype)) {
     BITTERN_TRY_ASSIGN(a, node.CastTo(a, DType::kI64));
     BITTERN_TRY_ASSIGN(b, node.CastTo(b, DType::kI64));
@@ -27,7 +28,8 @@ Result<void> ImportComparison(OnnxNode& node) {
 
 Result<void> ImportLogical(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(2, 2));
-  return node.Answer(node.op(), node.inputs());
+  BITTERN_TRY_ASSIGN(const ValueId b, LegacyOperand(node));
+  return node.Answer(node.op(), {node.Input(0), b});
 }
 
 Result<void> ImportWhere(OnnxNode& node) {

@@ -81,6 +81,7 @@ Result<void> ImportRange(OnnxNode& node) {
   const DType wide = dtype == DType::kF32 ? DType::kF32 : DType::kI64;
   std::vector<ValueId> inputs;
   for (ValueId id : node.inputs()) {
+    BITTERN_TRY(node.ExpectConstant(id, "a bound, which sizes the result,"));
     BITTERN_TRY_ASSIGN(const ValueId cast, node.CastTo(id, wide));
     inputs.push_back(cast);
   }

@@ -1,6 +1,7 @@
 // Arithmetic and unary operators. The runtime computes integers in i64 (some
 // also in i32); narrower ones are widened and cast back, which is exact unless
 // the ONNX result would have wrapped.
+#include "converter/onnx/broadcast.h"
 #include "converter/onnx/handlers.h"
 
 namespace bittern::convert {
@@ -58,41 +59,34 @@ Result<void> AnswerFolded(OnnxNode& node, const std::string& op) {
 Result<void> ImportArithmetic(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(2, 2));
   BITTERN_TRY(ExpectSameTypes(node));
+  BITTERN_TRY_ASSIGN(const ValueId b, LegacyOperand(node));
   if (node.TypeOf(node.Input(0)).dtype == DType::kI32) {
-    return node.Answer(node.op(), node.inputs());
+    return node.Answer(node.op(), {node.Input(0), b});
   }
-  return AnswerWidened(node, node.op(), node.inputs());
+  return AnswerWidened(node, node.op(), {node.Input(0), b});
 }
 
+// Since opset 12 the exponent may have another type than the base, which gives
+// the result's.
 Result<void> ImportPow(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(2, 2));
-  // Since opset 12 the exponent may have another type than the base.
+  BITTERN_TRY_ASSIGN(const ValueId b, LegacyOperand(node));
   const DType dtype = node.TypeOf(node.Input(0)).dtype;
-  if (dtype != DType::kF32) {
-    return node.FailUnsupported("the base is " + runtime::ToString(dtype) +
-                                ", expected f32");
-  }
-  BITTERN_TRY_ASSIGN(const ValueId exponent,
-                     node.CastTo(node.Input(1), DType::kF32));
-  return node.Answer("Pow", {node.Input(0), exponent});
+  const bool floats =
+      dtype == DType::kF32 || node.TypeOf(node.Input(1)).dtype == DType::kF32;
+  const DType wide = floats ? DType::kF32 : DType::kI64;
+  BITTERN_TRY_ASSIGN(const ValueId base, node.CastTo(node.Input(0), wide));
+  BITTERN_TRY_ASSIGN(const ValueId exponent, node.CastTo(b, wide));
+  if (dtype == wide) return node.Answer("Pow", {base, exponent});
+  BITTERN_TRY_ASSIGN(const ValueId power, node.Emit("Pow", {base, exponent}));
+  return node.Answer("Cast", {power}, {{"to", runtime::ToString(dtype)}});
 }
 
 Result<void> ImportMod(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(2, 2));
   BITTERN_TRY(ExpectSameTypes(node));
   BITTERN_TRY_ASSIGN(const int64_t fmod, node.Int("fmod", 0));
-  const DType dtype = node.TypeOf(node.Input(0)).dtype;
-  if (fmod == 0) return AnswerWidened(node, "Mod", node.inputs());
-  if (dtype == DType::kF32) {
-    return node.FailUnsupported("fmod=1 on f32, expected fmod=0 or integers");
-  }
-  // The remainder of the division that truncates: a - (a / b) * b.
-  BITTERN_TRY_ASSIGN(const ValueId a, node.CastTo(node.Input(0), DType::kI64));
-  BITTERN_TRY_ASSIGN(const ValueId b, node.CastTo(node.Input(1), DType::kI64));
-  BITTERN_TRY_ASSIGN(const ValueId quotient, node.Emit("Div", {a, b}));
-  BITTERN_TRY_ASSIGN(const ValueId product, node.Emit("Mul", {quotient, b}));
-  BITTERN_TRY_ASSIGN(const ValueId rest, node.Emit("Sub", {a, product}));
-  return node.Answer("Cast", {rest}, {{"to", runtime::ToString(dtype)}});
+  return AnswerWidened(node, fmod == 0 ? "Mod" : "Fmod", node.inputs());
 }
 
 Result<void> ImportMinMax(OnnxNode& node) {

@@ -28,8 +28,8 @@ using runtime::InvalidArgument;
 using runtime::IoError;
 using runtime::Unsupported;
 
-constexpr int64_t kMinOpset = 9;
-constexpr int64_t kMaxOpset = 22;
+constexpr int64_t kMinOpset = 1;
+constexpr int64_t kMaxOpset = 27;
 
 bool IsDefaultDomain(const std::string& domain) {
   return domain.empty() || domain == "ai.onnx";
@@ -87,6 +87,7 @@ class ModelImporter {  // one import; borrows all it is given
       const ValueId id = graph_.AddValue(input.name(), type);
       graph_.inputs.push_back(id);
       values_.emplace(input.name(), id);
+      onnx_types_[input.name()] = input.type().tensor_type().elem_type();
     }
     for (const auto& [name, shape] : options_.shapes) {
       static_cast<void>(shape);
@@ -111,7 +112,27 @@ class ModelImporter {  // one import; borrows all it is given
         ReadTensor(*proto, "initializer '" + name + "'", directory_));
     const ValueId id = graph_.AddConstant(name, tensor.type, tensor.data);
     values_.emplace(name, id);
+    onnx_types_[name] = proto->data_type();
     return id;
+  }
+
+  // The ONNX element type of a node's output, as far as operators on codes need
+  // it: stated by the node, or that of an input of the same runtime type.
+  int32_t OutputOnnxType(const onnx::NodeProto& proto, OnnxNode& node) {
+    if (proto.op_type() == "QuantizeLinear" && proto.input_size() > 2) {
+      return onnx_types_[proto.input(2)];
+    }
+    for (const onnx::AttributeProto& attribute : proto.attribute()) {
+      if (attribute.name() == "to" || attribute.name() == "output_dtype") {
+        return static_cast<int32_t>(attribute.i());
+      }
+      if (attribute.name() == "value") return attribute.t().data_type();
+    }
+    const ValueId output = node.outputs()[0];
+    if (node.Input(0) == kNone || output == kNone) return 0;
+    const bool same =
+        node.TypeOf(node.Input(0)).dtype == node.TypeOf(output).dtype;
+    return same ? onnx_types_[proto.input(0)] : 0;
   }
 
   Result<int64_t> OpsetOf(const onnx::NodeProto& proto,
@@ -158,12 +179,14 @@ class ModelImporter {  // one import; borrows all it is given
     const Handler handler = FindHandler(proto.domain(), proto.op_type());
     if (handler == nullptr) return UnknownOp(proto, name, opset);
     std::vector<ValueId> inputs;
+    std::vector<int32_t> types;
     for (const std::string& input : proto.input()) {
       BITTERN_TRY_ASSIGN(const ValueId id, ValueOf(input));
       inputs.push_back(id);
+      types.push_back(onnx_types_[input]);
     }
     OnnxNode node(proto, name, std::move(inputs),
-                  {emitter_, opset, directory_});
+                  {emitter_, opset, directory_, std::move(types)});
     BITTERN_TRY(handler(node));
     BITTERN_TRY(node.ExpectAllAttributesRead());
     for (size_t i = 0; i < node.outputs().size(); ++i) {
@@ -174,6 +197,7 @@ class ModelImporter {  // one import; borrows all it is given
                                     output + "') is not supported");
       }
       values_.emplace(output, node.outputs()[i]);
+      if (i == 0) onnx_types_[output] = OutputOnnxType(proto, node);
     }
     return {};
   }
@@ -186,6 +210,7 @@ class ModelImporter {  // one import; borrows all it is given
   Emitter emitter_;
   std::map<std::string, int64_t> opsets_;
   std::unordered_map<std::string, ValueId> values_;
+  std::unordered_map<std::string, int32_t> onnx_types_;  // 0: not known
 };
 
 Result<ImportedModel> Import(const void* data, size_t size,

@@ -72,6 +72,25 @@ Error OnnxNode::FailUnsupported(const std::string& what) const {
   return Unsupported("node '" + name_ + "' (" + op() + "): " + what);
 }
 
+int32_t OnnxNode::OnnxTypeOf(size_t input) {
+  const std::vector<int32_t>& known = context_.onnx_types;
+  if (input < known.size() && known[input] != 0) return known[input];
+  switch (TypeOf(Input(input)).dtype) {
+    case DType::kU8:
+      return onnx::TensorProto::UINT8;
+    case DType::kS8:
+      return onnx::TensorProto::INT8;
+    case DType::kI32:
+      return onnx::TensorProto::INT32;
+    case DType::kI64:
+      return onnx::TensorProto::INT64;
+    case DType::kBool:
+      return onnx::TensorProto::BOOL;
+    default:
+      return onnx::TensorProto::FLOAT;
+  }
+}
+
 Result<void> OnnxNode::ExpectInputs(size_t low, size_t high) {
   if (inputs_.size() > high) {
     return Fail("has " + std::to_string(inputs_.size()) +
@@ -192,12 +211,7 @@ Result<void> OnnxNode::ExpectAllAttributesRead() const {
 
 Result<std::vector<int64_t>> OnnxNode::ConstantInts(ValueId id,
                                                     const char* what) {
-  BITTERN_TRY_ASSIGN(const bool constant, context_.emitter.Materialise(id));
-  if (!constant) {
-    return FailUnsupported(std::string(what) +
-                           " is computed from the model's inputs at run time, "
-                           "expected a constant");
-  }
+  BITTERN_TRY(ExpectConstant(id, what));
   const Value& value = graph().value(id);
   const auto count = static_cast<size_t>(value.type->shape.Elements());
   if (value.type->dtype == DType::kI64) return graph().I64(id);
@@ -210,6 +224,14 @@ Result<std::vector<int64_t>> OnnxNode::ConstantInts(ValueId id,
     std::memcpy(narrow.data(), value.constant->data(), count * sizeof(int32_t));
   }
   return std::vector<int64_t>(narrow.begin(), narrow.end());
+}
+
+Result<void> OnnxNode::ExpectConstant(ValueId id, const char* what) {
+  BITTERN_TRY_ASSIGN(const bool constant, context_.emitter.Materialise(id));
+  if (constant) return {};
+  return FailUnsupported(std::string(what) +
+                         " is computed from the model's inputs at run time, "
+                         "expected a constant");
 }
 
 Result<std::optional<float>> OnnxNode::ConstantScalar(ValueId id) {
@@ -267,6 +289,14 @@ Result<ValueId> OnnxNode::Emit(const std::string& new_op,
       context_.emitter.Emit(new_op, name_, inputs, std::move(attributes),
                             {TemporaryName(new_op)}));
   return outputs[0];
+}
+
+Result<std::vector<ValueId>> OnnxNode::EmitAll(
+    const std::string& new_op, const std::vector<ValueId>& inputs,
+    AttributeMap attributes, size_t outputs) {
+  return context_.emitter.Emit(
+      new_op, name_, inputs, std::move(attributes),
+      std::vector<std::string>(outputs, TemporaryName(new_op)));
 }
 
 Result<void> OnnxNode::Answer(const std::string& new_op,

@@ -20,6 +20,8 @@ class OnnxNode {  // borrows all it is given, for the time of one handler
     Emitter& emitter;
     int64_t opset;                 // of the node's domain
     const std::string& directory;  // for external data of Constant nodes
+    // ONNX element types of the inputs, 0 where not known; may be shorter.
+    std::vector<int32_t> onnx_types = {};
   };
 
   // Requires that the node has an output.
@@ -42,6 +44,10 @@ class OnnxNode {  // borrows all it is given, for the time of one handler
   const std::string& OutputName() const { return proto_.output(0); }
   const TensorType& TypeOf(ValueId id) { return *graph().value(id).type; }
   const Shape& ShapeOf(ValueId id) { return TypeOf(id).shape; }
+  // The ONNX element type of an input, where the runtime's is wider (INT4 in
+  // s8); where it is not known, the one of the runtime's name. Requires the
+  // input.
+  int32_t OnnxTypeOf(size_t input);
 
   // An error unless inputs [0, low) are present and at most `high` are given.
   Result<void> ExpectInputs(size_t low, size_t high);
@@ -65,6 +71,8 @@ class OnnxNode {  // borrows all it is given, for the time of one handler
   // --- constants; computed if they depend on constants only
   Result<std::vector<int64_t>> ConstantInts(ValueId id, const char* what);
   Result<std::optional<float>> ConstantScalar(ValueId id);
+  // An error if the value depends on the model's inputs; `what` names it.
+  Result<void> ExpectConstant(ValueId id, const char* what);
   // The attribute (old opsets) or the constant input; nothing if neither is
   // given.
   Result<std::optional<std::vector<int64_t>>> IntsOrInput(const char* attribute,
@@ -80,6 +88,10 @@ class OnnxNode {  // borrows all it is given, for the time of one handler
   Result<ValueId> Emit(const std::string& op,
                        const std::vector<ValueId>& inputs,
                        AttributeMap attributes = {});
+  // The same with several outputs.
+  Result<std::vector<ValueId>> EmitAll(const std::string& op,
+                                       const std::vector<ValueId>& inputs,
+                                       AttributeMap attributes, size_t outputs);
   // A runtime op whose output is the node's first output.
   Result<void> Answer(const std::string& op, const std::vector<ValueId>& inputs,
                       AttributeMap attributes = {});

@@ -94,6 +94,20 @@ Shape ChannelShape(int64_t channels, size_t input_rank) {
   return shape;
 }
 
+// Before opset 7 a batch was normalised by itself unless is_test was set, and
+// before opset 9 spatial=0 kept statistics for each position.
+Result<void> CheckOldAttributes(OnnxNode& node) {
+  if (node.opset() >= 9) return {};
+  node.Ignore("consumed_inputs");
+  BITTERN_TRY_ASSIGN(const int64_t is_test,
+                     node.Int("is_test", node.opset() < 7 ? 0 : 1));
+  BITTERN_TRY_ASSIGN(const int64_t spatial, node.Int("spatial", 1));
+  if (is_test != 0 && spatial != 0) return {};
+  return node.FailUnsupported("is_test is " + std::to_string(is_test) +
+                              " and spatial " + std::to_string(spatial) +
+                              ", expected 1 and 1");
+}
+
 }  // namespace
 
 Result<void> ImportLayerNormalization(OnnxNode& node) {
@@ -136,6 +150,7 @@ Result<void> ImportBatchNormalization(OnnxNode& node) {
   if (training != 0) {
     return node.FailUnsupported("training_mode is 1, expected 0");
   }
+  BITTERN_TRY(CheckOldAttributes(node));
   const ValueId x = node.Input(0);
   const Shape shape = node.ShapeOf(x);
   const int64_t channels = shape.rank() < 2 ? 1 : shape[1];

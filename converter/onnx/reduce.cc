@@ -1,5 +1,8 @@
 // Reductions. Their axes are an attribute up to opset 12 (ReduceSum) or 17 (the
 // others) and an input after that; both forms are read at every opset.
+#include <limits>
+
+#include "converter/onnx/formula.h"
 #include "converter/onnx/handlers.h"
 
 namespace bittern::convert {
@@ -79,29 +82,53 @@ Result<void> ImportReduceOfMapped(OnnxNode& node) {
   return {};
 }
 
+// max + log(sum(exp(x - max))), with a maximum that stays finite.
+Result<void> ImportReduceLogSumExp(OnnxNode& node) {
+  BITTERN_TRY_ASSIGN(const Reduction reduction, ReadReduction(node));
+  const ValueId x = node.Input(0);
+  if (reduction.nothing) {
+    return node.FailUnsupported(
+        "noop_with_empty_axes without axes, expected axes");
+  }
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  AttributeMap kept = reduction.attributes;
+  kept["keepdims"] = int64_t{1};
+  Formula f(node);
+  const ValueId max = f.Op("Clip", {f.Op("ReduceMax", {x}, kept)},
+                           {{"min", -kLargest}, {"max", kLargest}});
+  const ValueId sum =
+      f.Op("ReduceSum", {f.Op("Exp", {f.Sub(x, max)})}, reduction.attributes);
+  const ValueId logarithm = f.Op("Log", {sum});
+  f.Answer(f.Add(logarithm, f.ReshapeTo(max, f.ShapeOf(logarithm))));
+  return f.Done();
+}
+
+// Reversed sums run over the input turned round; exclusive ones over the input
+// moved by one, with a 0 in front.
 Result<void> ImportCumSum(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(2, 2));
   BITTERN_TRY_ASSIGN(const int64_t exclusive, node.Int("exclusive", 0));
   BITTERN_TRY_ASSIGN(const int64_t reverse, node.Int("reverse", 0));
-  if (exclusive != 0) {
-    return node.FailUnsupported("exclusive is 1, expected 0");
-  }
-  BITTERN_TRY_ASSIGN(const std::vector<int64_t> axis,
+  BITTERN_TRY_ASSIGN(const std::vector<int64_t> list,
                      node.ConstantInts(node.Input(1), "axis"));
-  if (axis.size() != 1) return node.Fail("axis is a list, expected a number");
-  BITTERN_TRY_ASSIGN(
-      const int64_t normalised,
-      node.NormaliseAxis(axis[0], node.ShapeOf(node.Input(0)).rank(), "axis"));
-  const AttributeMap along = {{"axis", normalised}};
-  if (reverse == 0) return node.Answer("CumSum", {node.Input(0)}, along);
-  const AttributeMap backwards = {{"axes", std::vector<int64_t>{normalised}},
-                                  {"starts", std::vector<int64_t>{-1}},
-                                  {"ends", std::vector<int64_t>{INT64_MIN}},
-                                  {"steps", std::vector<int64_t>{-1}}};
-  BITTERN_TRY_ASSIGN(const ValueId turned,
-                     node.Emit("Slice", {node.Input(0)}, backwards));
-  BITTERN_TRY_ASSIGN(const ValueId sums, node.Emit("CumSum", {turned}, along));
-  return node.Answer("Slice", {sums}, backwards);
+  if (list.size() != 1) return node.Fail("axis is a list, expected a number");
+  const TensorType type = node.TypeOf(node.Input(0));
+  BITTERN_TRY_ASSIGN(const int64_t normalised,
+                     node.NormaliseAxis(list[0], type.shape.rank(), "axis"));
+  const auto axis = static_cast<size_t>(normalised);
+  Formula f(node);
+  ValueId x = node.Input(0);
+  if (reverse != 0) x = f.Slice(x, axis, -1, INT64_MIN, -1);
+  if (exclusive != 0 && type.shape[axis] != 0) {
+    Shape first = type.shape;
+    first[axis] = 1;
+    const ValueId zeros = f.Expand(f.Number(type.dtype, 0), first);
+    x = f.Concat({zeros, f.Slice(x, axis, 0, type.shape[axis] - 1)}, axis);
+  }
+  x = f.Op("CumSum", {x}, {{"axis", normalised}});
+  if (reverse != 0) x = f.Slice(x, axis, -1, INT64_MIN, -1);
+  f.Answer(x);
+  return f.Done();
 }
 
 }  // namespace bittern::convert

@@ -39,6 +39,8 @@ Result<void> ImportDropout(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(1, 3));
   node.Ignore("ratio");
   node.Ignore("seed");
+  node.Ignore("is_test");          // before opset 7
+  node.Ignore("consumed_inputs");  // before opset 6
   if (node.Input(2) != kNone) {
     const ValueId mode = node.Input(2);
     const Value& value = node.graph().value(mode);

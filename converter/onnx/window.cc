@@ -43,20 +43,13 @@ void PadSame(const Shape& input, bool upper, size_t spatial, Window* window) {
   }
 }
 
-void AddLeadingDimension(Window* window) {
-  window->kernel.insert(window->kernel.begin(), 1);
-  window->strides.insert(window->strides.begin(), 1);
-  window->dilations.insert(window->dilations.begin(), 1);
-  window->pads = {0, window->pads[0], 0, window->pads[1]};
-}
-
 }  // namespace
 
 Result<Window> ReadWindow(OnnxNode& node, const Shape& input,
                           std::vector<int64_t> kernel) {
-  if (input.rank() != 3 && input.rank() != 4) {
+  if (input.rank() < 3 || input.rank() > 5) {
     return node.FailUnsupported("input has " + std::to_string(input.rank()) +
-                                " dimensions, expected 3 or 4");
+                                " dimensions, expected 3 to 5");
   }
   const size_t spatial = input.rank() - 2;
   Window window;
@@ -87,22 +80,14 @@ Result<Window> ReadWindow(OnnxNode& node, const Shape& input,
     return node.Fail("auto_pad is '" + mode.substr(0, 40) +
                      "', expected NOTSET, VALID, SAME_UPPER or SAME_LOWER");
   }
-  if (spatial == 1) AddLeadingDimension(&window);
   return window;
 }
 
-Result<ValueId> WithTwoSpatial(OnnxNode& node, ValueId id) {
-  if (node.ShapeOf(id).rank() != 3) return id;
-  return node.Emit("Unsqueeze", {id}, {{"axes", std::vector<int64_t>{2}}});
-}
-
-Result<void> AnswerSpatial(OnnxNode& node, const std::string& op,
-                           const std::vector<ValueId>& inputs,
-                           AttributeMap attributes, size_t spatial) {
-  if (spatial == 2) return node.Answer(op, inputs, std::move(attributes));
-  BITTERN_TRY_ASSIGN(const ValueId result,
-                     node.Emit(op, inputs, std::move(attributes)));
-  return node.Answer("Squeeze", {result}, {{"axes", std::vector<int64_t>{2}}});
+Window WithTwoSpatial(const Window& window) {
+  return {{1, window.kernel[0]},
+          {1, window.strides[0]},
+          {1, window.dilations[0]},
+          {0, window.pads[0], 0, window.pads[1]}};
 }
 
 }  // namespace bittern::convert

@@ -212,7 +212,7 @@ def bad_models(rng):
     put("external_escape", model([node("Add", "x w", "y")], x, y, [tensor]))
     put("huge_fill", model([node("ConstantOfShape", "shape", "z"), node("Add", "x z", "y")],
                            x, y, [const("shape", [1 << 20, 1 << 20], np.int64)]))
-    put("old_opset", model([node("Neg", "x", "y")], x, y, opset=6, ir=3))
+    put("old_opset", model([node("Neg", "x", "y")], x, y, opset=0, ir=3))
     branch = helper.make_graph([node("Neg", "x", "z")], "branch", [],
                                [helper.make_tensor_value_info("z", F, [1, 4])])
     put("control_flow", model([node("If", "c", "y", then_branch=branch, else_branch=branch)],

@@ -7,7 +7,6 @@
 #include <iterator>
 #include <map>
 
-#include "converter/onnx/handlers.h"
 #include "converter/onnx/importer.h"
 #include "converter/onnx/tensor.h"
 #include "tests/converter/ir/run_graph.h"
@@ -45,18 +44,28 @@ Result<std::vector<onnx::TensorProto>> ReadTensors(const fs::path& directory,
 
 // First input of each operator that must be known when the plan is made.
 size_t FirstConstantInput(const std::string& op) {
-  static const std::map<std::string, size_t> kFirst = {{"Reshape", 1},
-                                                       {"Expand", 1},
-                                                       {"Tile", 1},
-                                                       {"Slice", 1},
-                                                       {"Split", 1},
-                                                       {"Squeeze", 1},
-                                                       {"Unsqueeze", 1},
-                                                       {"Pad", 1},
-                                                       {"CumSum", 1},
-                                                       {"Range", 0},
-                                                       {"ConstantOfShape", 0},
-                                                       {"Dropout", 1}};
+  static const std::map<std::string, size_t> kFirst = {
+      {"Reshape", 1},
+      {"Expand", 1},
+      {"Tile", 1},
+      {"Slice", 1},
+      {"Split", 1},
+      {"Squeeze", 1},
+      {"Unsqueeze", 1},
+      {"Pad", 1},
+      {"CumSum", 1},
+      {"Range", 0},
+      {"ConstantOfShape", 0},
+      {"Dropout", 1},
+      {"TopK", 1},
+      {"OneHot", 1},
+      {"Resize", 1},
+      {"Upsample", 1},
+      {"Trilu", 1},
+      {"Compress", 1},
+      {"MaxUnpool", 2},
+      {"NonZero", 0},
+      {"NonMaxSuppression", 0}};
   if (op.rfind("Reduce", 0) == 0) return 1;
   const auto found = kFirst.find(op);
   return found == kFirst.end() ? SIZE_MAX : found->second;
@@ -140,24 +149,6 @@ Result<NodeCase> LoadCase(const std::string& directory) {
   BITTERN_TRY_ASSIGN(loaded.inputs, ReadTensors(data, "input"));
   BITTERN_TRY_ASSIGN(loaded.outputs, ReadTensors(data, "output"));
   return loaded;
-}
-
-bool IsInScope(const onnx::ModelProto& model) {
-  for (const onnx::OperatorSetIdProto& import : model.opset_import()) {
-    if (import.domain().empty() && import.version() < 9) return false;
-  }
-  const auto has_type = [](const onnx::ValueInfoProto& info) {
-    return info.type().has_tensor_type() &&
-           convert::DTypeOf(info.type().tensor_type().elem_type()).ok();
-  };
-  const onnx::GraphProto& graph = model.graph();
-  return std::all_of(graph.input().begin(), graph.input().end(), has_type) &&
-         std::all_of(graph.output().begin(), graph.output().end(), has_type) &&
-         std::all_of(graph.node().begin(), graph.node().end(),
-                     [](const onnx::NodeProto& node) {
-                       return convert::FindHandler(node.domain(),
-                                                   node.op_type()) != nullptr;
-                     });
 }
 
 Result<void> RunCase(const NodeCase& node_case) {

@@ -18,13 +18,10 @@ struct NodeCase {
 // An error if a file is missing or holds no tensor (sequences, optionals).
 runtime::Result<NodeCase> LoadCase(const std::string& directory);
 
-// True if every operator has a handler, the opset is in range and no type is
-// out of reach, so that the case ought to pass.
-bool IsInScope(const onnx::ModelProto& model);
-
 // Imports, runs and compares with ONNX's own tolerance (rtol 1e-3, atol 1e-7;
 // integers exactly). Inputs that the runtime needs when it plans (shapes, axes,
-// bounds) become initializers with the case's values, as in real files.
+// bounds, and all that decide how large a result is) become initializers with
+// the case's values, as in real files.
 runtime::Result<void> RunCase(const NodeCase& node_case);
 
 }  // namespace bittern::test

@@ -187,8 +187,10 @@ TEST_CASE("Inputs that do not fit are refused") {
         "input b: got nothing, expected f32");
   CHECK(ErrorOf({"Add", {f, F32({3}, {1, 2, 3})}}) ==
         "shapes: got [2] and [3], expected shapes that broadcast");
-  CHECK(ErrorOf({"Pow", {i, i}}) == "input a: got i64[2], expected f32");
-  CHECK(ErrorOf({"And", {f, f}}) == "input a: got f32[2], expected bool");
+  CHECK(ErrorOf({"Pow", {t, t}}) ==
+        "input a: got bool[2], expected f32 or i64");
+  CHECK(ErrorOf({"And", {f, f}}) ==
+        "input a: got f32[2], expected i64 or bool");
   CHECK(ErrorOf({"Not", {f}}) == "input x: got f32[2], expected bool");
   CHECK(ErrorOf({"Where", {f, f, f}}) ==
         "input cond: got f32[2], expected bool");

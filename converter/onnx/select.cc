@@ -1,0 +1,166 @@
+// Masks, one-hot codes and selections, as comparisons with running indices.
+#include <algorithm>
+
+#include "converter/onnx/formula.h"
+#include "converter/onnx/handlers.h"
+#include "converter/onnx/tensor.h"
+
+namespace bittern::convert {
+namespace {
+
+using runtime::DType;
+
+// True where column - row compares with `diagonal`: bool [rows, columns].
+ValueId DiagonalMask(Formula& f, const std::string& comparison, int64_t rows,
+                     int64_t columns, int64_t diagonal) {
+  const ValueId row = f.Add(f.Iota(rows, 0, 2), f.I64(diagonal));
+  return f.Op(comparison, {f.Iota(columns, 1, 2), row});
+}
+
+// A diagonal beyond the matrix is as good as one just beyond it.
+int64_t ClampDiagonal(int64_t diagonal) {
+  constexpr int64_t kLimit = int64_t{1} << 40;
+  return std::clamp(diagonal, -kLimit, kLimit);
+}
+
+}  // namespace
+
+Result<void> ImportTrilu(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(1, 2));
+  const ValueId x = node.Input(0);
+  const Shape shape = node.ShapeOf(x);
+  BITTERN_TRY_ASSIGN(const int64_t upper, node.Int("upper", 1));
+  int64_t diagonal = 0;
+  if (node.Input(1) != kNone) {
+    BITTERN_TRY_ASSIGN(const std::vector<int64_t> k,
+                       node.ConstantInts(node.Input(1), "k"));
+    if (k.size() != 1) return node.Fail("k is a list, expected a number");
+    diagonal = ClampDiagonal(k[0]);
+  }
+  if (shape.rank() < 2) {
+    return node.Fail("input is " + runtime::ToString(shape) +
+                     ", expected 2 or more dimensions");
+  }
+  Formula f(node);
+  const ValueId kept =
+      DiagonalMask(f, upper != 0 ? "GreaterOrEqual" : "LessOrEqual",
+                   shape[shape.rank() - 2], shape.Last(), diagonal);
+  f.Answer(f.Where(kept, x, f.Number(node.TypeOf(x).dtype, 0)));
+  return f.Done();
+}
+
+Result<void> ImportEyeLike(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(1, 1));
+  const TensorType type = node.TypeOf(node.Input(0));
+  BITTERN_TRY_ASSIGN(const int64_t diagonal, node.Int("k", 0));
+  BITTERN_TRY_ASSIGN(const int64_t onnx_type, node.Int("dtype", 0));
+  DType dtype = type.dtype;
+  if (node.Has("dtype")) {
+    BITTERN_TRY_ASSIGN(dtype, DTypeOf(static_cast<int32_t>(onnx_type)));
+  }
+  if (type.shape.rank() != 2) {
+    return node.Fail("input is " + runtime::ToString(type) +
+                     ", expected 2 dimensions");
+  }
+  Formula f(node);
+  f.Answer(f.Cast(DiagonalMask(f, "Equal", type.shape[0], type.shape[1],
+                               ClampDiagonal(diagonal)),
+                  dtype));
+  return f.Done();
+}
+
+// `values` holds what stands for off and on.
+Result<void> ImportOneHot(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(3, 3));
+  const Shape shape = node.ShapeOf(node.Input(0));
+  BITTERN_TRY_ASSIGN(const int64_t given, node.Int("axis", -1));
+  BITTERN_TRY_ASSIGN(const int64_t axis,
+                     node.NormaliseAxis(given, shape.rank() + 1, "axis"));
+  Formula f(node);
+  BITTERN_TRY_ASSIGN(const ValueId wide_depth,
+                     node.CastTo(node.Input(1), DType::kI64));
+  BITTERN_TRY_ASSIGN(const std::vector<int64_t> depth,
+                     node.ConstantInts(wide_depth, "depth"));
+  if (depth.size() != 1 || depth[0] < 1) {
+    return node.Fail("depth is not one positive number");
+  }
+  if (shape.rank() + 1 > runtime::kMaxRank ||
+      node.ShapeOf(node.Input(2)) != Shape{2}) {
+    return node.Fail("indices are " + runtime::ToString(shape) +
+                     " and values " +
+                     runtime::ToString(node.ShapeOf(node.Input(2))) +
+                     ", expected at most 7 dimensions and [2]");
+  }
+  // Negative indices count from the end; those out of range match nothing.
+  const ValueId indices = f.Cast(node.Input(0), DType::kI64);
+  const ValueId from_end = f.Add(indices, f.I64(depth[0]));
+  const ValueId index = f.Unsqueeze(
+      f.Where(f.Op("Less", {indices, f.I64(0)}), from_end, indices), {axis});
+  const ValueId places =
+      f.Iota(depth[0], static_cast<size_t>(axis), shape.rank() + 1);
+  const ValueId off = f.Reshape(f.Slice(node.Input(2), 0, 0, 1), {});
+  const ValueId on = f.Reshape(f.Slice(node.Input(2), 0, 1, 2), {});
+  f.Answer(f.Where(f.Op("Equal", {places, index}), on, off));
+  return f.Done();
+}
+
+Result<void> ImportNonZero(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(1, 1));
+  BITTERN_TRY(
+      node.ExpectConstant(node.Input(0), "the input, which sizes the result,"));
+  return node.Answer("NonZero", node.inputs());
+}
+
+// The slices along the axis (of the flattened input, if none is given) where
+// the condition holds.
+Result<void> ImportCompress(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(2, 2));
+  BITTERN_TRY(node.ExpectConstant(node.Input(1),
+                                  "the condition, which sizes the result,"));
+  const Shape shape = node.ShapeOf(node.Input(0));
+  Formula f(node);
+  ValueId x = node.Input(0);
+  int64_t axis = 0;
+  if (node.Has("axis")) {
+    BITTERN_TRY_ASSIGN(const int64_t given, node.Int("axis", 0));
+    BITTERN_TRY_ASSIGN(axis, node.NormaliseAxis(given, shape.rank(), "axis"));
+  } else {
+    x = f.Reshape(x, {shape.Elements()});
+  }
+  const ValueId kept = f.Op("NonZero", {node.Input(1)});
+  f.Answer(
+      f.Op("Gather",
+           {x, f.Op("Squeeze", {kept}, {{"axes", std::vector<int64_t>{0}}})},
+           {{"axis", axis}}));
+  return f.Done();
+}
+
+// The first `lengths[b]` steps of each sequence, backwards; the rest stays.
+Result<void> ImportReverseSequence(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(2, 2));
+  const ValueId x = node.Input(0);
+  const Shape shape = node.ShapeOf(x);
+  BITTERN_TRY_ASSIGN(const int64_t batch, node.Int("batch_axis", 1));
+  BITTERN_TRY_ASSIGN(const int64_t time, node.Int("time_axis", 0));
+  const bool axes_fit = (batch == 0 && time == 1) || (batch == 1 && time == 0);
+  if (!axes_fit || shape.rank() < 2 ||
+      node.ShapeOf(node.Input(1)) != Shape{shape[static_cast<size_t>(batch)]}) {
+    return node.Fail("input is " + runtime::ToString(shape) + " with lengths " +
+                     runtime::ToString(node.ShapeOf(node.Input(1))) +
+                     ", expected time and batch as axes 0 and 1 and a length "
+                     "for each of the batch");
+  }
+  Formula f(node);
+  std::vector<int64_t> across(shape.rank(), 1);
+  across[static_cast<size_t>(batch)] = shape[static_cast<size_t>(batch)];
+  const ValueId lengths = f.Reshape(f.Cast(node.Input(1), DType::kI64), across);
+  const ValueId steps = f.Iota(shape[static_cast<size_t>(time)],
+                               static_cast<size_t>(time), shape.rank());
+  const ValueId turned = f.Sub(f.Sub(lengths, f.I64(1)), steps);
+  const ValueId index = f.Where(f.Op("Less", {steps, lengths}), turned, steps);
+  f.Answer(
+      f.Op("GatherElements", {x, f.Expand(index, shape)}, {{"axis", time}}));
+  return f.Done();
+}
+
+}  // namespace bittern::convert

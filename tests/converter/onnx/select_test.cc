@@ -1,0 +1,63 @@
+// Masks, one-hot codes and selections.
+#include <catch2/catch.hpp>
+
+#include "tests/converter/onnx/onnx_model.h"
+
+namespace bittern::test {
+namespace {
+
+using Floats = std::vector<float>;
+
+TEST_CASE("triangles and diagonals", "[onnx]") {
+  OnnxModel model;
+  model.Input("x", {2, 3}).Ints("k", {}, {1});
+  model.Output("upper").Output("lower").Output("eye");
+  model.Node("Trilu", {"x", "k"}, {"upper"});
+  SetInt(model.Node("Trilu", {"x"}, {"lower"}), "upper", 0);
+  SetInt(model.Node("EyeLike", {"x"}, {"eye"}), "k", -1);
+  const std::vector<Array> outputs =
+      model.Run({FloatArray({2, 3}, {1, 2, 3, 4, 5, 6})});
+  CHECK(outputs[0].As<float>() == Floats{0, 2, 3, 0, 0, 6});
+  CHECK(outputs[1].As<float>() == Floats{1, 0, 0, 4, 5, 0});
+  CHECK(outputs[2].As<float>() == Floats{0, 0, 0, 1, 0, 0});
+}
+
+TEST_CASE("one-hot codes count negative indices from the end", "[onnx]") {
+  OnnxModel model;
+  model.Input("i", {3}, onnx::TensorProto::INT64).Output("y");
+  model.Ints("depth", {}, {3}).Floats("values", {2}, {-1, 1});
+  model.Node("OneHot", {"i", "depth", "values"}, {"y"});
+  CHECK(model.Run({IntArray({3}, {0, -1, 3})})[0].As<float>() ==
+        Floats{1, -1, -1, -1, -1, 1, -1, -1, -1});
+}
+
+TEST_CASE("sequences turned round", "[onnx]") {
+  OnnxModel model;
+  model.Input("x", {2, 3}).Ints("lengths", {2}, {2, 3}).Output("y");
+  onnx::NodeProto& node =
+      model.Node("ReverseSequence", {"x", "lengths"}, {"y"});
+  SetInt(node, "batch_axis", 0);
+  SetInt(node, "time_axis", 1);
+  CHECK(model.Run({FloatArray({2, 3}, {1, 2, 3, 4, 5, 6})})[0].As<float>() ==
+        Floats{2, 1, 3, 6, 5, 4});
+}
+
+TEST_CASE("results sized by values need constants", "[onnx]") {
+  OnnxModel model;
+  model.Input("x", {2, 2}).Output("y");
+  SECTION("which are then computed") {
+    model.Initializer(IntTensor("c", {2}, {0, 1}));
+    SetInt(model.Node("Compress", {"x", "c"}, {"y"}), "axis", 1);
+    CHECK(model.Run({FloatArray({2, 2}, {1, 2, 3, 4})})[0].As<float>() ==
+          Floats{2, 4});
+  }
+  SECTION("and are refused otherwise") {
+    model.Node("NonZero", {"x"}, {"y"}).set_name("n");
+    CHECK(model.ErrorText() ==
+          "node 'n' (NonZero): the input, which sizes the result, is computed "
+          "from the model's inputs at run time, expected a constant");
+  }
+}
+
+}  // namespace
+}  // namespace bittern::test
