@@ -5,7 +5,8 @@
 onnxruntime has no switch for it: its kernel library asks CPUID once and then takes AVX-512 kernels if the AVX512F bit is
 set. In the copy the conditional jump behind each of these two tests is made unconditional, as if the bit were clear. The
 tests are found by their bytes and must be found exactly once; another version may need other bytes, and says so.
-OpenVINO needs no copy: ONEDNN_MAX_CPU_ISA=AVX2 in its environment does it.
+OpenVINO needs no copy: ONEDNN_MAX_CPU_ISA=AVX2 in its environment confines what oneDNN runs; some elementwise kernels, some
+float products and its binary convolution take AVX-512 all the same, which flatters OpenVINO.
 """
 
 import argparse
