@@ -25,7 +25,8 @@ const GemmKernel* SelectGemm(const GemmQuery& query, const CpuFeatures& cpu) {
   const GemmKernel* best = nullptr;
   double best_cycles = 0;
   for (const GemmKernel* kernel : GemmKernels(cpu)) {
-    if (query.k > kernel->max_k(query.types)) continue;
+    const size_t max_k = kernel->max_k(query.types);
+    if (max_k == 0 || query.k > max_k) continue;
     const double cycles =
         PredictCycles(*kernel, *FindGemmCost(*kernel, cpu.cpu), query);
     if (best != nullptr && cycles >= best_cycles) continue;

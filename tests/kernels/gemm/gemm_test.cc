@@ -308,6 +308,10 @@ TEST_CASE("selection matches operands") {
         nullptr);
   CHECK(SelectGemm({{Operand::kS8, Operand::kS16}, 8, 8, 8}, DetectCpu()) ==
         nullptr);
+  // Empty sums, too, are of their operands' kernels.
+  const GemmKernel* empty = SelectGemm({{}, 8, 8, 0}, DetectCpu());
+  REQUIRE(empty != nullptr);
+  CHECK(empty->max_k({}) > 0);
   for (std::string_view target : TargetNames()) {
     for (const GemmQuery& query : {kCodes, kFloats}) {
       const GemmKernel* kernel = SelectGemm(query, Imagined(target));
