@@ -9,6 +9,7 @@
 // foreach_target.h comes before everything that depends on the target.
 #include "kernels/attention/attention_codes_kernels.h"
 #include "kernels/attention/attention_codes_stages.h"
+#include "kernels/attention/scaled_rows-inl.h"
 #include "kernels/base/byte_quantiser-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -118,35 +119,6 @@ void Product(const CodeRows& a, const CodeLanes& b, int32_t* out) {
     Tile<true>(a, b, lane, out);
   if (lane < b.lanes) Tile<false>(a, b, lane, out);
 }
-
-// Loaders; whole blocks may always be read.
-struct ScaledFloats {
-  const float* x;
-  VF factor;
-
-  HWY_INLINE void Load(size_t column, VF (&y)[kVecs]) const {
-    for (size_t v = 0; v < kVecs; ++v)
-      y[v] = hn::Mul(hn::Load(DF(), x + column + v * kLanes), factor);
-  }
-  HWY_INLINE void LoadTail(size_t column, size_t, VF (&y)[kVecs]) const {
-    Load(column, y);
-  }
-};
-
-struct ScaledIntegers {
-  const int32_t* x;
-  VF factor;
-
-  HWY_INLINE void Load(size_t column, VF (&y)[kVecs]) const {
-    const DF d;
-    for (size_t v = 0; v < kVecs; ++v)
-      y[v] = hn::Mul(hn::ConvertTo(d, hn::Load(DI(), x + column + v * kLanes)),
-                     factor);
-  }
-  HWY_INLINE void LoadTail(size_t column, size_t, VF (&y)[kVecs]) const {
-    Load(column, y);
-  }
-};
 
 const float* TermRow(const ScoreTerm& term, size_t h, size_t row) {
   if (term.data == nullptr) return nullptr;

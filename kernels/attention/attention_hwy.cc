@@ -9,6 +9,7 @@
 #include "kernels/attention/attention-inl.h"
 #include "kernels/attention/attention_kernels.h"
 #include "kernels/attention/attention_stages.h"
+#include "kernels/attention/scaled_rows-inl.h"
 #include "kernels/base/sign-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -116,36 +117,6 @@ void Product(const BitRows& a, const LaneMatrix& b, int32_t* out) {
   b.dense ? ProductRows<false, true>(a, b, out)
           : ProductRows<false, false>(a, b, out);
 }
-
-// Loaders of sign-inl.h: a row of floats or integers times a factor. Whole
-// blocks may always be read.
-struct ScaledFloats {
-  const float* x;
-  VF factor;
-
-  HWY_INLINE void Load(size_t column, VF (&y)[kVecs]) const {
-    for (size_t v = 0; v < kVecs; ++v)
-      y[v] = hn::Mul(hn::Load(DF(), x + column + v * kLanes), factor);
-  }
-  HWY_INLINE void LoadTail(size_t column, size_t, VF (&y)[kVecs]) const {
-    Load(column, y);
-  }
-};
-
-struct ScaledIntegers {
-  const int32_t* x;
-  VF factor;
-
-  HWY_INLINE void Load(size_t column, VF (&y)[kVecs]) const {
-    const DF d;
-    for (size_t v = 0; v < kVecs; ++v)
-      y[v] = hn::Mul(hn::ConvertTo(d, hn::Load(DI(), x + column + v * kLanes)),
-                     factor);
-  }
-  HWY_INLINE void LoadTail(size_t column, size_t, VF (&y)[kVecs]) const {
-    Load(column, y);
-  }
-};
 
 // Rows whose exponentials are computed side by side: enough chains to hide the
 // latency, few enough for the registers.

@@ -14,10 +14,9 @@
 
 #include <immintrin.h>
 
-#include <array>
-
 #include "hwy/base.h"
 #include "kernels/base/bits.h"
+#include "kernels/base/sign_table.h"
 #include "kernels/conv/direct_kernels.h"
 
 namespace bittern::kernels {
@@ -26,24 +25,6 @@ namespace {
 constexpr size_t kNr = 128;
 constexpr size_t kStepBytes = sizeof(uint16_t);
 constexpr size_t kMaxSteps = 31;  // between widenings
-
-constexpr std::array<uint8_t, 256 * 16> MakeTable() {
-  std::array<uint8_t, 256 * 16> table{};
-  for (unsigned row = 0; row < 256; ++row) {
-    for (unsigned w = 0; w < 16; ++w) {
-      int sum = 4;
-      for (unsigned bit = 0; bit < 4; ++bit) {
-        const bool valid = (row >> (4 + bit) & 1) != 0;
-        const bool equal = (row >> bit & 1) == (w >> bit & 1);
-        sum += !valid ? 0 : equal ? 1 : -1;
-      }
-      table[row * 16 + w] = static_cast<uint8_t>(sum);
-    }
-  }
-  return table;
-}
-
-alignas(64) constexpr std::array<uint8_t, 256 * 16> kTable = MakeTable();
 
 }  // namespace
 }  // namespace bittern::kernels
@@ -84,8 +65,8 @@ HWY_INLINE __m256i Load(const uint8_t* p) {
 HWY_INLINE __m256i TableRow(const uint8_t* state) {
   uint16_t offset;
   __builtin_memcpy(&offset, state, sizeof(offset));
-  return _mm256_broadcastsi128_si256(
-      _mm_load_si128(reinterpret_cast<const __m128i*>(kTable.data() + offset)));
+  return _mm256_broadcastsi128_si256(_mm_load_si128(
+      reinterpret_cast<const __m128i*>(kSignTable.data() + offset)));
 }
 
 HWY_INLINE void WidenVector(__m256i bytes, __m256i& both, __m256i& odd) {

@@ -17,7 +17,32 @@ constexpr KernelFile<EpilogueKernel> kFiles[] = {
 #undef BITTERN_EPILOGUE_KERNEL
 };
 
+const EpilogueKernel& PortableWindowSign() {
+  for (const EpilogueKernel& kernel : EpilogueHwy(DetectCpu())) {
+    if (kernel.kind == EpilogueKind::kWindowSign) return kernel;
+  }
+  __builtin_unreachable();
+}
+
 }  // namespace
+
+void WalkWindowWords(const EpilogueArgs& args, const EpilogueStrip& s,
+                     void (*word)(const EpilogueArgs& args,
+                                  const EpilogueStrip& strip)) noexcept {
+  static const EpilogueKernel& portable = PortableWindowSign();
+  const size_t group = args.codes.group;
+  for (size_t j = 0; j < s.cols;) {
+    const size_t n = s.col + j;
+    const size_t in_group = group - n % group;
+    const size_t width = in_group < s.cols - j ? in_group : s.cols - j;
+    const bool whole = width >= 64;
+    const auto* strip = static_cast<const char*>(s.strip) + j * sizeof(int32_t);
+    const EpilogueStrip part{strip,  s.stride, s.row,
+                             s.rows, n,        whole ? 64 : width};
+    whole ? word(args, part) : portable.run(args, part);
+    j += part.cols;
+  }
+}
 
 std::vector<const EpilogueKernel*> EpilogueKernels(const CpuFeatures& cpu) {
   return RunnableKernels<EpilogueKernel>(kFiles, cpu);

@@ -169,31 +169,12 @@ HWY_POP_ATTRIBUTES
 namespace bittern::kernels {
 namespace {
 
-const EpilogueKernel& PortableWindowSign() {
-  for (const EpilogueKernel& kernel : EpilogueHwy(DetectCpu())) {
-    if (kernel.kind == EpilogueKind::kWindowSign) return kernel;
-  }
-  __builtin_unreachable();
-}
-
-// Words that end with a group or the strip are left to the portable kernel.
 void WindowSign(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
-  static const EpilogueKernel& portable = PortableWindowSign();
-  const size_t group = args.codes.group;
-  for (size_t j = 0; j < s.cols;) {
-    const size_t n = s.col + j;
-    const size_t in_group = group - n % group;
-    const size_t width = in_group < s.cols - j ? in_group : s.cols - j;
-    if (width >= 64) {
-      WindowChannels(args, s, j);
-      WindowChannels(args, s, j + 32);
-      j += 64;
-    } else {
-      const auto* strip = static_cast<const char*>(s.strip) + j * 4;
-      portable.run(args, {strip, s.stride, s.row, s.rows, n, width});
-      j += width;
-    }
-  }
+  WalkWindowWords(args, s,
+                  [](const EpilogueArgs& a, const EpilogueStrip& word) {
+                    WindowChannels(a, word, 0);
+                    WindowChannels(a, word, 32);
+                  });
 }
 
 constexpr EpilogueKernel kKernels[] = {

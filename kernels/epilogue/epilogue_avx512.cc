@@ -135,8 +135,9 @@ void WindowWord(const EpilogueArgs& args, const EpilogueStrip& s,
   }
 }
 
-void Word(const EpilogueArgs& args, const EpilogueStrip& s, const char* strip,
-          size_t n) {
+void Word(const EpilogueArgs& args, const EpilogueStrip& s) {
+  const auto* strip = static_cast<const char*>(s.strip);
+  const size_t n = s.col;
   const HalfLines& lines = args.half_lines;
   if (lines.above == nullptr) {
     WindowWord(args, s, strip, n);
@@ -155,30 +156,8 @@ BITTERN_AVX512_END
 namespace bittern::kernels {
 namespace {
 
-const EpilogueKernel& PortableWindowSign() {
-  for (const EpilogueKernel& kernel : EpilogueHwy(DetectCpu())) {
-    if (kernel.kind == EpilogueKind::kWindowSign) return kernel;
-  }
-  __builtin_unreachable();
-}
-
-// Words that end with a group or the strip are left to the portable kernel.
 void WindowSign(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
-  static const EpilogueKernel& portable = PortableWindowSign();
-  const size_t group = args.codes.group;
-  for (size_t j = 0; j < s.cols;) {
-    const size_t n = s.col + j;
-    const size_t in_group = group - n % group;
-    const size_t width = in_group < s.cols - j ? in_group : s.cols - j;
-    const auto* strip = static_cast<const char*>(s.strip) + j * sizeof(int32_t);
-    if (width >= 64) {
-      Word(args, s, strip, n);
-      j += 64;
-    } else {
-      portable.run(args, {strip, s.stride, s.row, s.rows, n, width});
-      j += width;
-    }
-  }
+  WalkWindowWords(args, s, &Word);
 }
 
 constexpr EpilogueKernel kKernels[] = {

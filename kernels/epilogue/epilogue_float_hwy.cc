@@ -11,23 +11,12 @@
 #include "kernels/base/bits.h"
 #include "kernels/base/byte_quantiser-inl.h"
 #include "kernels/base/sign-inl.h"
+#include "kernels/epilogue/epilogue-inl.h"
 #include "kernels/epilogue/epilogue_kernels.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace bittern::kernels::HWY_NAMESPACE {
 namespace {
-
-template <class T>
-HWY_INLINE const T* RowAt(const void* base, ptrdiff_t stride, size_t row) {
-  return reinterpret_cast<const T*>(static_cast<const char*>(base) +
-                                    static_cast<ptrdiff_t>(row) * stride);
-}
-
-template <class T>
-HWY_INLINE T* RowAt(T* base, ptrdiff_t stride, size_t row) {
-  return reinterpret_cast<T*>(reinterpret_cast<char*>(base) +
-                              static_cast<ptrdiff_t>(row) * stride);
-}
 
 // One row of operands of the float kinds, already at the strip's first column.
 struct FloatOperands {

@@ -14,4 +14,11 @@ namespace bittern::kernels {
 #include "kernels/epilogue/epilogue_kernels.inc"
 #undef BITTERN_EPILOGUE_KERNEL
 
+// Hands the strip of a kWindowSign epilogue to `word`, 64 channels of one word
+// of the planes at a time; words that end with a group or the strip go to the
+// portable kernel.
+void WalkWindowWords(const EpilogueArgs& args, const EpilogueStrip& strip,
+                     void (*word)(const EpilogueArgs& args,
+                                  const EpilogueStrip& strip)) noexcept;
+
 }  // namespace bittern::kernels

@@ -14,10 +14,9 @@
 
 #include <immintrin.h>
 
-#include <array>
-
 #include "hwy/base.h"
 #include "kernels/base/bits.h"
+#include "kernels/base/sign_table.h"
 #include "kernels/gemm/gemm_kernels.h"
 #include "kernels/gemm/lut_avx2-inl.h"
 
@@ -25,24 +24,6 @@ namespace bittern::kernels {
 namespace {
 
 constexpr size_t kChunk = 31;  // groups between widenings
-
-constexpr std::array<uint8_t, 256 * 16> MakeTable() {
-  std::array<uint8_t, 256 * 16> table{};
-  for (unsigned row = 0; row < 256; ++row) {
-    for (unsigned w = 0; w < 16; ++w) {
-      int sum = 4;
-      for (unsigned bit = 0; bit < 4; ++bit) {
-        const bool valid = (row >> (4 + bit) & 1) != 0;
-        const bool equal = (row >> bit & 1) == (w >> bit & 1);
-        sum += !valid ? 0 : equal ? 1 : -1;
-      }
-      table[row * 16 + w] = static_cast<uint8_t>(sum);
-    }
-  }
-  return table;
-}
-
-alignas(64) constexpr std::array<uint8_t, 256 * 16> kTable = MakeTable();
 
 size_t Groups(size_t k) { return CeilDiv(k, 4); }
 size_t StateRow(size_t k) {
@@ -67,7 +48,7 @@ void Run(const GemmStripArgs& args) noexcept {
   const auto* states = static_cast<const uint16_t*>(args.packed_lhs) +
                        (args.row - args.packed_row) * stride;
   const auto start = static_cast<uint16_t>(0 - 4 * groups);
-  const LutRows rows{kTable.data(),
+  const LutRows rows{kSignTable.data(),
                      states,
                      stride,
                      1,
