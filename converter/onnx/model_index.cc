@@ -18,12 +18,42 @@ Error TwoMakers(const std::string& name) {
   return CorruptFile("tensor '" + name + "' is made twice, expected once");
 }
 
+using Names = std::unordered_set<std::string_view>;
+using Reads = std::vector<const std::string*>;
+
+void AddReadsOf(const onnx::NodeProto& node, Reads* reads);
+
+// What `graph` takes from the graphs around it.
+void AddFreeNames(const onnx::GraphProto& graph, Reads* reads) {
+  Names own;
+  for (const auto& tensor : graph.initializer()) own.insert(tensor.name());
+  for (const auto& input : graph.input()) own.insert(input.name());
+  Reads all;
+  for (const onnx::NodeProto& node : graph.node()) {
+    for (const std::string& output : node.output()) own.insert(output);
+    AddReadsOf(node, &all);
+  }
+  for (const auto& output : graph.output()) all.push_back(&output.name());
+  for (const std::string* name : all) {
+    if (!name->empty() && own.count(*name) == 0) reads->push_back(name);
+  }
+}
+
+void AddReadsOf(const onnx::NodeProto& node, Reads* reads) {
+  for (const std::string& input : node.input()) reads->push_back(&input);
+  for (const onnx::AttributeProto& attribute : node.attribute()) {
+    if (attribute.has_g()) AddFreeNames(attribute.g(), reads);
+  }
+}
+
 }  // namespace
 
-Result<ModelIndex> ModelIndex::Make(const onnx::GraphProto& graph) {
+Result<ModelIndex> ModelIndex::Make(const onnx::GraphProto& graph,
+                                    const OuterNames& outer) {
   ModelIndex index(graph);
   BITTERN_TRY(index.AddNames());
-  BITTERN_TRY(index.CheckInputs());
+  index.AddReads();
+  BITTERN_TRY(index.CheckInputs(outer));
   BITTERN_TRY(index.SortNodes());
   index.KeepLiveNodes();
   return index;
@@ -61,13 +91,21 @@ Result<void> ModelIndex::AddNames() {
   return {};
 }
 
-Result<void> ModelIndex::CheckInputs() const {
-  const auto exists = [this](const std::string& name) {
+void ModelIndex::AddReads() {
+  reads_.resize(static_cast<size_t>(graph_->node_size()));
+  for (int i = 0; i < graph_->node_size(); ++i) {
+    AddReadsOf(graph_->node(i), &reads_[static_cast<size_t>(i)]);
+  }
+}
+
+Result<void> ModelIndex::CheckInputs(const OuterNames& outer) const {
+  const auto exists = [&](const std::string& name) {
     return name.empty() || producers_.count(name) != 0 ||
-           initializers_.count(name) != 0;
+           initializers_.count(name) != 0 || (outer && outer(name));
   };
   for (int i = 0; i < graph_->node_size(); ++i) {
-    for (const std::string& input : graph_->node(i).input()) {
+    for (const std::string* read : reads_[static_cast<size_t>(i)]) {
+      const std::string& input = *read;
       if (exists(input)) continue;
       const bool sparse = std::any_of(
           graph_->sparse_initializer().begin(),
@@ -105,18 +143,18 @@ Result<void> ModelIndex::Visit(int root, std::vector<uint8_t>* state) {
     return (*state)[static_cast<size_t>(node)];
   };
   if (at(root) == kDone) return {};
-  std::vector<std::pair<int, int>> stack = {{root, 0}};  // node, next input
+  std::vector<std::pair<int, size_t>> stack = {{root, 0}};  // node, next read
   at(root) = kOpen;
   while (!stack.empty()) {
     auto& [node, next] = stack.back();
-    const onnx::NodeProto& proto = graph_->node(node);
-    if (next == proto.input_size()) {
+    const Reads& reads = reads_[static_cast<size_t>(node)];
+    if (next == reads.size()) {
       at(node) = kDone;
       order_.push_back(node);
       stack.pop_back();
       continue;
     }
-    const int producer = ProducerOf(proto.input(next++));
+    const int producer = ProducerOf(*reads[next++]);
     if (producer < 0 || at(producer) == kDone) continue;
     if (at(producer) == kOpen) {
       return CorruptFile("the graph has a cycle through node '" +
@@ -138,8 +176,8 @@ void ModelIndex::KeepLiveNodes() {
   for (size_t i = order_.size(); i-- > 0;) {
     if (live.count(order_[i]) == 0) continue;
     kept.push_back(order_[i]);
-    for (const std::string& input : graph_->node(order_[i]).input()) {
-      live.insert(ProducerOf(input));
+    for (const std::string* read : reads_[static_cast<size_t>(order_[i])]) {
+      live.insert(ProducerOf(*read));
     }
   }
   order_.assign(kept.rbegin(), kept.rend());

@@ -3,6 +3,7 @@
 // tensors that do not exist, or form cycles.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -13,9 +14,14 @@
 
 namespace bittern::convert {
 
+// Names that a graph may read though it does not make them.
+using OuterNames = std::function<bool(const std::string& name)>;
+
 class ModelIndex {  // borrows the graph's protobuf
  public:
-  static runtime::Result<ModelIndex> Make(const onnx::GraphProto& graph);
+  // `outer`: of the graphs around this one; may be empty.
+  static runtime::Result<ModelIndex> Make(const onnx::GraphProto& graph,
+                                          const OuterNames& outer = {});
 
   // Null if the name is not that of an initializer.
   const onnx::TensorProto* Initializer(std::string_view name) const;
@@ -28,7 +34,8 @@ class ModelIndex {  // borrows the graph's protobuf
  private:
   explicit ModelIndex(const onnx::GraphProto& graph) : graph_(&graph) {}
   runtime::Result<void> AddNames();
-  runtime::Result<void> CheckInputs() const;
+  void AddReads();
+  runtime::Result<void> CheckInputs(const OuterNames& outer) const;
   runtime::Result<void> SortNodes();
   runtime::Result<void> Visit(int root, std::vector<uint8_t>* state);
   void KeepLiveNodes();
@@ -37,6 +44,9 @@ class ModelIndex {  // borrows the graph's protobuf
   const onnx::GraphProto* graph_;
   std::unordered_map<std::string_view, const onnx::TensorProto*> initializers_;
   std::unordered_map<std::string_view, int> producers_;  // -1: a graph input
+  // What each node reads: its inputs, and what the graphs in its attributes
+  // take from outside.
+  std::vector<std::vector<const std::string*>> reads_;
   std::vector<int> order_;
 };
 

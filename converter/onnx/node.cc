@@ -43,6 +43,7 @@ int KindOf(const AttributeProto& attribute) {
   if (attribute.has_i()) return AttributeProto::INT;
   if (attribute.has_s()) return AttributeProto::STRING;
   if (attribute.has_t()) return AttributeProto::TENSOR;
+  if (attribute.has_g()) return AttributeProto::GRAPH;
   if (attribute.floats_size() != 0) return AttributeProto::FLOATS;
   if (attribute.ints_size() != 0) return AttributeProto::INTS;
   return AttributeProto::UNDEFINED;
@@ -199,6 +200,22 @@ Result<const onnx::TensorProto*> OnnxNode::Tensor(std::string_view attribute) {
   return tensor;
 }
 
+Result<const onnx::GraphProto*> OnnxNode::Subgraph(std::string_view attribute) {
+  BITTERN_TRY_ASSIGN(const AttributeProto* found,
+                     FindTyped(attribute, AttributeProto::GRAPH));
+  const onnx::GraphProto* graph = nullptr;
+  if (found != nullptr) graph = &found->g();
+  return graph;
+}
+
+Result<std::vector<ValueId>> OnnxNode::ImportSubgraph(
+    const onnx::GraphProto& body, const std::vector<ValueId>& inputs) {
+  if (context_.subgraphs == nullptr) {
+    return FailUnsupported("has a graph inside, expected none here");
+  }
+  return context_.subgraphs->ImportSubgraph(body, inputs);
+}
+
 Result<void> OnnxNode::ExpectAllAttributesRead() const {
   for (const AttributeProto& attribute : proto_.attribute()) {
     if (read_.count(attribute.name()) != 0) continue;
@@ -241,6 +258,18 @@ Result<std::optional<float>> OnnxNode::ConstantScalar(ValueId id) {
   const std::vector<float> values = graph().F32(id);
   if (values.size() == 1) scalar = values[0];
   return scalar;
+}
+
+Result<std::optional<bool>> OnnxNode::ConstantBool(ValueId id) {
+  std::optional<bool> flag;
+  const TensorType& type = TypeOf(id);
+  if (type.dtype != DType::kBool || type.shape.Elements() != 1) {
+    return Fail("a condition is " + runtime::ToString(type) +
+                ", expected one bool");
+  }
+  BITTERN_TRY_ASSIGN(const bool constant, context_.emitter.Materialise(id));
+  if (constant) flag = *graph().value(id).constant->data() != 0;
+  return flag;
 }
 
 Result<int64_t> OnnxNode::NormaliseAxis(int64_t axis, size_t rank,

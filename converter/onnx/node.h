@@ -14,6 +14,16 @@
 
 namespace bittern::convert {
 
+// Imports a graph that an attribute holds, at the place of the node: may be
+// called several times for one body.
+class SubgraphImporter {
+ public:
+  virtual ~SubgraphImporter() = default;
+  // Values of the body's outputs, given those of its inputs.
+  virtual Result<std::vector<ValueId>> ImportSubgraph(
+      const onnx::GraphProto& body, const std::vector<ValueId>& inputs) = 0;
+};
+
 class OnnxNode {  // borrows all it is given, for the time of one handler
  public:
   struct Context {
@@ -22,6 +32,7 @@ class OnnxNode {  // borrows all it is given, for the time of one handler
     const std::string& directory;  // for external data of Constant nodes
     // ONNX element types of the inputs, 0 where not known; may be shorter.
     std::vector<int32_t> onnx_types = {};
+    SubgraphImporter* subgraphs = nullptr;  // null: none can be imported
   };
 
   // Requires that the node has an output.
@@ -62,6 +73,8 @@ class OnnxNode {  // borrows all it is given, for the time of one handler
   Result<std::optional<std::vector<int64_t>>> Ints(std::string_view attribute);
   Result<std::optional<std::vector<float>>> Floats(std::string_view attribute);
   Result<const onnx::TensorProto*> Tensor(std::string_view attribute);
+  // Null if the attribute is absent.
+  Result<const onnx::GraphProto*> Subgraph(std::string_view attribute);
   bool Has(std::string_view attribute) const;
   void Ignore(std::string_view attribute) { read_.emplace(attribute); }
   // An error that names an attribute that no call above has asked for.
@@ -82,6 +95,12 @@ class OnnxNode {  // borrows all it is given, for the time of one handler
   Result<std::optional<std::vector<int64_t>>> Axes(size_t input, size_t rank);
   // `axis` counted from the front; an error if it is out of range.
   Result<int64_t> NormaliseAxis(int64_t axis, size_t rank, const char* what);
+
+  // The one value of a bool constant; nothing if it depends on the model's
+  // inputs.
+  Result<std::optional<bool>> ConstantBool(ValueId id);
+  Result<std::vector<ValueId>> ImportSubgraph(
+      const onnx::GraphProto& body, const std::vector<ValueId>& inputs);
 
   // --- answering
   // A runtime op with one output, used inside the handler.

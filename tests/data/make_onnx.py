@@ -213,10 +213,15 @@ def bad_models(rng):
     put("huge_fill", model([node("ConstantOfShape", "shape", "z"), node("Add", "x z", "y")],
                            x, y, [const("shape", [1 << 20, 1 << 20], np.int64)]))
     put("old_opset", model([node("Neg", "x", "y")], x, y, opset=0, ir=3))
-    branch = helper.make_graph([node("Neg", "x", "z")], "branch", [],
-                               [helper.make_tensor_value_info("z", F, [1, 4])])
-    put("control_flow", model([node("If", "c", "y", then_branch=branch, else_branch=branch)],
-                              x, y, [const("c", True, bool)]))
+    body = helper.make_graph(
+        [node("Identity", "go", "go_on"), node("Neg", "s", "t")], "body",
+        [helper.make_tensor_value_info("i", I64, []),
+         helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+         helper.make_tensor_value_info("s", F, [1, 4])],
+        [helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+         helper.make_tensor_value_info("t", F, [1, 4])])
+    loop = helper.make_node("Loop", ["", "c", "x"], ["y"], body=body)
+    put("endless_loop", model([loop], x, y, [const("c", True, bool)]))
 
 
 def main():

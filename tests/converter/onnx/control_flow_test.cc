@@ -1,0 +1,214 @@
+// If, Loop, Scan and local functions: written out while the model is imported.
+#include <catch2/catch.hpp>
+
+#include "tests/converter/onnx/onnx_model.h"
+
+namespace bittern::test {
+namespace {
+
+using Floats = std::vector<float>;
+using onnx::TensorProto;
+
+onnx::GraphProto& Body(onnx::NodeProto& node, const std::string& name) {
+  onnx::AttributeProto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(onnx::AttributeProto::GRAPH);
+  return *attribute.mutable_g();
+}
+
+void Node(onnx::GraphProto& graph, const std::string& op,
+          const std::vector<std::string>& inputs,
+          const std::vector<std::string>& outputs) {
+  onnx::NodeProto& node = *graph.add_node();
+  node.set_op_type(op);
+  for (const std::string& input : inputs) node.add_input(input);
+  for (const std::string& output : outputs) node.add_output(output);
+}
+
+void Outputs(onnx::GraphProto& graph, const std::vector<std::string>& names) {
+  for (const std::string& name : names) graph.add_output()->set_name(name);
+}
+
+void Inputs(onnx::GraphProto& graph, const std::vector<std::string>& names) {
+  for (const std::string& name : names) graph.add_input()->set_name(name);
+}
+
+// y = x > 0 at its only element ? x + x : -outer, where outer = x * x.
+OnnxModel Choice() {
+  OnnxModel model;
+  model.Input("x", {1}).Floats("zero", {}, {0}).Output("y");
+  model.Node("Mul", {"x", "x"}, {"outer"});
+  model.Node("Greater", {"x", "zero"}, {"positive"});
+  onnx::NodeProto& node = model.Node("If", {"positive"}, {"y"});
+  node.set_name("choice");
+  onnx::GraphProto& yes = Body(node, "then_branch");
+  Node(yes, "Add", {"x", "x"}, {"a"});
+  Outputs(yes, {"a"});
+  onnx::GraphProto& no = Body(node, "else_branch");
+  Node(no, "Neg", {"outer"}, {"b"});
+  Outputs(no, {"b"});
+  return model;
+}
+
+TEST_CASE("a condition of the run chooses between both results", "[onnx]") {
+  const OnnxModel model = Choice();
+  CHECK(model.Run({FloatArray({1}, {3})})[0].As<float>() == Floats{6});
+  CHECK(model.Run({FloatArray({1}, {-3})})[0].As<float>() == Floats{-9});
+}
+
+TEST_CASE("a condition known before keeps one branch", "[onnx]") {
+  OnnxModel model;
+  model.Input("x", {2, 3}).Ints("four", {}, {4}).Output("y");
+  model.Node("Size", {"x"}, {"size"});
+  model.Node("Greater", {"size", "four"}, {"large"});
+  onnx::NodeProto& node = model.Node("If", {"large"}, {"y"});
+  onnx::GraphProto& yes = Body(node, "then_branch");
+  Node(yes, "Neg", {"x"}, {"a"});
+  Outputs(yes, {"a"});
+  onnx::GraphProto& no = Body(node, "else_branch");  // of another size
+  Node(no, "Flatten", {"x"}, {"b"});
+  Outputs(no, {"b"});
+  CHECK(model.Run({FloatArray({2, 3}, {1, 2, 3, 4, 5, 6})})[0].As<float>() ==
+        Floats{-1, -2, -3, -4, -5, -6});
+}
+
+TEST_CASE("branches of two sizes need a condition that is known", "[onnx]") {
+  OnnxModel model = Choice();
+  onnx::GraphProto& no =
+      *model.graph().mutable_node(2)->mutable_attribute(1)->mutable_g();
+  no.clear_node();
+  Node(no, "Concat", {"outer", "outer"}, {"b"});
+  SetInt(*no.mutable_node(0), "axis", 0);
+  CHECK(model.ErrorText() ==
+        "node 'choice' (If): a result is f32[1] or f32[2], as a condition says "
+        "at run time; expected one type and size");
+}
+
+// s += x, `turns` times, as long as s < limit; the sums stacked.
+OnnxModel Sums(int64_t turns, bool with_limit) {
+  OnnxModel model;
+  model.Input("x", {1}).Floats("zero", {1}, {0}).Floats("limit", {1}, {10});
+  model.Ints("turns", {}, {turns}).Output("sum");
+  onnx::NodeProto& node = model.Node("Loop", {"turns", "", "zero"}, {"sum"});
+  node.set_name("loop");
+  onnx::GraphProto& body = Body(node, "body");
+  Inputs(body, {"i", "go", "s"});
+  Node(body, "Add", {"s", "x"}, {"t"});
+  if (with_limit) {
+    Node(body, "Less", {"t", "limit"}, {"go_on"});
+    Outputs(body, {"go_on", "t"});
+  } else {
+    Node(body, "Identity", {"go"}, {"go_on"});
+    Node(body, "Identity", {"t"}, {"row"});
+    Outputs(body, {"go_on", "t", "row"});
+    node.add_output("rows");
+    model.Output("rows");
+  }
+  return model;
+}
+
+TEST_CASE("a loop of a known number of turns is written out", "[onnx]") {
+  const std::vector<Array> outputs = Sums(3, false).Run({FloatArray({1}, {2})});
+  CHECK(outputs[0].As<float>() == Floats{6});
+  CHECK(outputs[1].As<float>() == Floats{2, 4, 6});
+}
+
+TEST_CASE("turns after the condition fails change nothing", "[onnx]") {
+  const OnnxModel model = Sums(20, true);
+  CHECK(model.Run({FloatArray({1}, {3})})[0].As<float>() == Floats{12});
+  CHECK(model.Run({FloatArray({1}, {-1})})[0].As<float>() == Floats{-20});
+}
+
+TEST_CASE("loops that the model does not bound are refused", "[onnx]") {
+  CHECK(Sums(5000, true).ErrorText() ==
+        "node 'loop' (Loop): may run more than 1000 turns, expected a number "
+        "that the model states");
+  CHECK_THAT(Sums(INT64_MAX, true).ErrorText(),
+             Catch::Contains("may run more than 100000 turns"));
+  OnnxModel dynamic = Sums(2, false);
+  dynamic.Input("n", {}, TensorProto::INT64);
+  dynamic.graph().mutable_node(0)->set_input(0, "n");
+  CHECK_THAT(dynamic.ErrorText(),
+             Catch::Contains("the number of turns is computed from the model's "
+                             "inputs at run time"));
+  OnnxModel none = Sums(0, false);
+  CHECK_THAT(none.ErrorText(), Catch::Contains("runs no turn"));
+}
+
+TEST_CASE("a scan backward along the second axis", "[onnx]") {
+  OnnxModel model;
+  model.Input("x", {2, 3}).Floats("zero", {2}, {0, 0});
+  model.Output("last").Output("sums");
+  onnx::NodeProto& node = model.Node("Scan", {"zero", "x"}, {"last", "sums"});
+  SetInt(node, "num_scan_inputs", 1);
+  SetInts(node, "scan_input_axes", {-1});
+  SetInts(node, "scan_input_directions", {1});
+  SetInts(node, "scan_output_axes", {1});
+  onnx::GraphProto& body = Body(node, "body");
+  Inputs(body, {"s", "e"});
+  Node(body, "Add", {"s", "e"}, {"t"});
+  Node(body, "Identity", {"t"}, {"u"});
+  Outputs(body, {"t", "u"});
+  const std::vector<Array> outputs =
+      model.Run({FloatArray({2, 3}, {1, 2, 3, 4, 5, 6})});
+  CHECK(outputs[0].As<float>() == Floats{6, 15});
+  CHECK(outputs[1].As<float>() == Floats{3, 5, 6, 6, 11, 15});
+}
+
+// f(a) = LeakyRelu<alpha = @slope>(a), called with slope = 0.5.
+OnnxModel Call() {
+  OnnxModel model;
+  model.Input("x", {2}).Output("y");
+  onnx::FunctionProto& function = *model.proto().add_functions();
+  function.set_name("Leak");
+  function.set_domain("mine");
+  function.add_input("a");
+  function.add_output("b");
+  function.add_attribute("slope");
+  function.add_opset_import()->set_version(17);
+  onnx::NodeProto& inner = *function.add_node();
+  inner.set_op_type("LeakyRelu");
+  inner.add_input("a");
+  inner.add_output("b");
+  onnx::AttributeProto& alpha = *inner.add_attribute();
+  alpha.set_name("alpha");
+  alpha.set_type(onnx::AttributeProto::FLOAT);
+  alpha.set_ref_attr_name("slope");
+  onnx::NodeProto& call = model.Node("Leak", {"x"}, {"y"});
+  call.set_domain("mine");
+  call.set_name("call");
+  return model;
+}
+
+TEST_CASE("functions of the model get the attributes of the call", "[onnx]") {
+  OnnxModel model = Call();
+  SetFloat(*model.graph().mutable_node(0), "slope", 0.5f);
+  CHECK(model.Run({FloatArray({2}, {-2, 3})})[0].As<float>() == Floats{-1, 3});
+}
+
+TEST_CASE("an attribute left out has the operator's default", "[onnx]") {
+  CHECK(Call().Run({FloatArray({2}, {-100, 3})})[0].As<float>() ==
+        Floats{-1, 3});
+}
+
+TEST_CASE("functions in a cycle are refused", "[onnx]") {
+  OnnxModel model = Call();
+  onnx::NodeProto& inner = *model.proto().mutable_functions(0)->mutable_node(0);
+  inner.clear_attribute();
+  inner.set_op_type("Leak");
+  inner.set_domain("mine");
+  CHECK(model.ErrorText() ==
+        "graphs and functions are nested more than 32 deep, or call each other "
+        "in a cycle");
+}
+
+TEST_CASE("a call with too many inputs is refused", "[onnx]") {
+  OnnxModel model = Call();
+  model.graph().mutable_node(0)->add_input("x");
+  CHECK(model.ErrorText() ==
+        "node 'call' calls function 'Leak' with 2 inputs and 1 outputs, "
+        "expected at most 1 and 1");
+}
+
+}  // namespace
+}  // namespace bittern::test
