@@ -1,7 +1,9 @@
 // Casts. Half and double floats are computed in f32 (tensor.h says which ONNX
 // type becomes which), so casts among floats vanish; the graph's notes say so.
 #include <algorithm>
+#include <cstdlib>
 
+#include "converter/onnx/formula.h"
 #include "converter/onnx/handlers.h"
 #include "converter/onnx/tensor.h"
 
@@ -26,6 +28,34 @@ Result<void> AnswerCast(OnnxNode& node, DType dtype) {
   return node.Answer("Cast", {x}, {{"to", runtime::ToString(dtype)}});
 }
 
+// Bits of a 2- or 4-bit integer, negative if it is signed; 0 for other types.
+int NarrowBits(int32_t onnx_type) {
+  switch (onnx_type) {
+    case kOnnxInt4:
+      return -4;
+    case kOnnxUint4:
+      return 4;
+    case kOnnxInt2:
+      return -2;
+    case kOnnxUint2:
+      return 2;
+    default:
+      return 0;
+  }
+}
+
+// Round half to even, then keep the lowest bits: 2- and 4-bit integers wrap.
+Result<void> AnswerNarrowCast(OnnxNode& node, DType dtype, int bits) {
+  const int64_t values = int64_t{1} << std::abs(bits);
+  const int64_t first = bits < 0 ? -values / 2 : 0;
+  Formula f(node);
+  ValueId x = node.Input(0);
+  if (f.DTypeOf(x) == DType::kF32) x = f.Op("Round", {x});
+  x = f.Sub(f.Cast(x, DType::kI64), f.I64(first));
+  f.Answer(f.Cast(f.Add(f.Op("Mod", {x, f.I64(values)}), f.I64(first)), dtype));
+  return f.Done();
+}
+
 }  // namespace
 
 Result<void> ImportCast(OnnxNode& node) {
@@ -41,13 +71,18 @@ Result<void> ImportCast(OnnxNode& node) {
   const bool reduced = onnx_type == onnx::TensorProto::FLOAT16 ||
                        onnx_type == onnx::TensorProto::BFLOAT16;
   if (reduced) NoteOnce(node.graph(), "half-precision casts stay in f32");
+  const int bits = NarrowBits(onnx_type);
+  if (bits != 0) return AnswerNarrowCast(node, dtype.value(), bits);
   return AnswerCast(node, dtype.value());
 }
 
 Result<void> ImportCastLike(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(2, 2));
   node.Ignore("saturate");
-  return AnswerCast(node, node.TypeOf(node.Input(1)).dtype);
+  const DType dtype = node.TypeOf(node.Input(1)).dtype;
+  const int bits = NarrowBits(node.OnnxTypeOf(1));
+  if (bits != 0) return AnswerNarrowCast(node, dtype, bits);
+  return AnswerCast(node, dtype);
 }
 
 }  // namespace bittern::convert

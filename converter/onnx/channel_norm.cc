@@ -117,4 +117,24 @@ Result<void> ImportRmsNormalization(OnnxNode& node) {
   return f.Done();
 }
 
+// x divided by the 1- or 2-norm along an axis; 0 where that is 0.
+Result<void> ImportLpNormalization(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(1, 1));
+  const ValueId x = node.Input(0);
+  BITTERN_TRY_ASSIGN(const int64_t p, node.Int("p", 2));
+  BITTERN_TRY_ASSIGN(const int64_t given, node.Int("axis", -1));
+  BITTERN_TRY_ASSIGN(const int64_t axis,
+                     node.NormaliseAxis(given, node.ShapeOf(x).rank(), "axis"));
+  if (p != 1 && p != 2) {
+    return node.Fail("p is " + std::to_string(p) + ", expected 1 or 2");
+  }
+  Formula f(node);
+  const ValueId sum = f.Reduce(
+      "ReduceSum", p == 1 ? f.Op("Abs", {x}) : f.Mul(x, x), {axis}, true);
+  const ValueId norm = p == 1 ? sum : f.Op("Sqrt", {sum});
+  const ValueId none = f.Op("Equal", {norm, f.F32(0)});
+  f.Answer(f.Where(none, f.F32(0), f.Div(x, norm)));
+  return f.Done();
+}
+
 }  // namespace bittern::convert

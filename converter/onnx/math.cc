@@ -44,4 +44,28 @@ Result<void> ImportBitwise(OnnxNode& node) {
   return f.Done();
 }
 
+// The largest value minus x for unsigned types, -1 - x for signed ones (and of
+// 64 bits, where both have the same bits).
+Result<void> ImportBitwiseNot(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(1, 1));
+  int64_t largest = -1;
+  switch (node.OnnxTypeOf(0)) {
+    case onnx::TensorProto::UINT8:
+      largest = UINT8_MAX;
+      break;
+    case onnx::TensorProto::UINT16:
+      largest = UINT16_MAX;
+      break;
+    case onnx::TensorProto::UINT32:
+      largest = UINT32_MAX;
+      break;
+    default:
+      break;
+  }
+  Formula f(node);
+  const ValueId x = f.Cast(node.Input(0), DType::kI64);
+  f.Answer(f.Cast(f.Sub(f.I64(largest), x), f.DTypeOf(node.Input(0))));
+  return f.Done();
+}
+
 }  // namespace bittern::convert

@@ -166,6 +166,56 @@ Result<void> AnswerMaxBySlices(OnnxNode& node, const Window& window, bool ceil,
   return f.Done();
 }
 
+// How many taps of each window of one dimension count.
+std::vector<float> TapsOf(const Line& line, const Window& window, size_t i,
+                          bool include_pad) {
+  const int64_t low = include_pad ? -line.before : 0;
+  const int64_t high =
+      line.in + (include_pad ? window.pads[i + window.kernel.size()] : 0);
+  std::vector<float> counts;
+  for (int64_t o = 0; o < line.out; ++o) {
+    float count = 0;
+    for (int64_t k = 0; k < window.kernel[i]; ++k) {
+      const int64_t at =
+          o * window.strides[i] - line.before + k * window.dilations[i];
+      count += at >= low && at < high ? 1.0f : 0.0f;
+    }
+    counts.push_back(std::max(count, 1.0f));
+  }
+  return counts;
+}
+
+Result<void> AnswerAverageBySlices(OnnxNode& node, const Window& window,
+                                   bool ceil, bool include_pad) {
+  BITTERN_TRY_ASSIGN(const std::vector<Line> lines,
+                     MakeLines(node, window, ceil));
+  const size_t rank = lines.size() + 2;
+  Formula f(node);
+  ValueId x = node.Input(0);
+  ValueId counts = f.F32(1);
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const Line& line = lines[i];
+    const int64_t after = line.padded - line.in - line.before;
+    if (after < 0) x = f.Slice(x, i + 2, 0, line.in + after);
+    x = f.Pad(x, i + 2, line.before, std::max<int64_t>(after, 0), 0);
+    ValueId sum = kNone;
+    for (int64_t k = 0; k < window.kernel[i] && !f.failed(); ++k) {
+      const int64_t first = k * window.dilations[i];
+      const ValueId tap = f.Slice(
+          x, i + 2, first, first + (line.out - 1) * window.strides[i] + 1,
+          window.strides[i]);
+      sum = sum == kNone ? tap : f.Add(sum, tap);
+    }
+    x = sum;
+    std::vector<int64_t> dims(rank, 1);
+    dims[i + 2] = line.out;
+    counts = f.Mul(counts,
+                   f.Floats(Shape(dims), TapsOf(line, window, i, include_pad)));
+  }
+  f.Answer(f.Div(x, counts));
+  return f.Done();
+}
+
 }  // namespace
 
 Result<void> ImportPool(OnnxNode& node) {
@@ -181,12 +231,44 @@ Result<void> ImportPool(OnnxNode& node) {
   if (node.op() == "AveragePool") {
     BITTERN_TRY_ASSIGN(const int64_t include, node.Int("count_include_pad", 0));
     pool.options.emplace("count_include_pad", int64_t{include != 0});
-    if (dilated) return node.FailUnsupported("dilations differ from 1");
+    if (dilated) {
+      return AnswerAverageBySlices(node, window, ceil_mode != 0, include != 0);
+    }
   } else if (dilated || type.dtype != DType::kF32 || node.WantsOutput(1)) {
     return AnswerMaxBySlices(node, window, ceil_mode != 0, order != 0);
   }
   Formula f(node);
   f.Answer(EmitPool(f, pool, node.Input(0)));
+  return f.Done();
+}
+
+// The p-norm of each window: the mean of |x|^p, padding counted, times the
+// number of taps is their sum.
+Result<void> ImportLpPool(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(1, 1));
+  BITTERN_TRY_ASSIGN(const Window window,
+                     ReadWindow(node, node.ShapeOf(node.Input(0)), {}));
+  BITTERN_TRY_ASSIGN(const int64_t ceil_mode, node.Int("ceil_mode", 0));
+  BITTERN_TRY_ASSIGN(const int64_t p, node.Int("p", 2));
+  if (p < 1) {
+    return node.Fail("p is " + std::to_string(p) + ", expected 1 or more");
+  }
+  if (std::any_of(window.dilations.begin(), window.dilations.end(),
+                  [](int64_t d) { return d != 1; })) {
+    return node.FailUnsupported("dilations differ from 1");
+  }
+  Formula f(node);
+  const ValueId magnitude = f.Op("Abs", {node.Input(0)});
+  const Pool pool{"AveragePool",
+                  window,
+                  {{"ceil_mode", int64_t{ceil_mode != 0}},
+                   {"count_include_pad", int64_t{1}}}};
+  float taps = 1;
+  for (int64_t k : window.kernel) taps *= static_cast<float>(k);
+  const ValueId mean =
+      EmitPool(f, pool, f.Op("Pow", {magnitude, f.F32(static_cast<float>(p))}));
+  f.Answer(f.Op("Pow",
+                {f.Mul(mean, f.F32(taps)), f.F32(1 / static_cast<float>(p))}));
   return f.Done();
 }
 

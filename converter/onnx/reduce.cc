@@ -103,9 +103,22 @@ Result<void> ImportReduceLogSumExp(OnnxNode& node) {
   return f.Done();
 }
 
+namespace {
+
+// Along `axis`, which a scan over windows of 1, 2, 4... elements multiplies in.
+ValueId EmitCumProd(Formula& f, ValueId x, size_t axis) {
+  const int64_t length = f.ShapeOf(x)[axis];
+  for (int64_t step = 1; step < length && !f.failed(); step *= 2) {
+    const ValueId moved = f.Mul(f.Slice(x, axis, step, length),
+                                f.Slice(x, axis, 0, length - step));
+    x = f.Concat({f.Slice(x, axis, 0, step), moved}, axis);
+  }
+  return x;
+}
+
 // Reversed sums run over the input turned round; exclusive ones over the input
-// moved by one, with a 0 in front.
-Result<void> ImportCumSum(OnnxNode& node) {
+// moved by one, with a 0 (of products, a 1) in front.
+Result<void> AnswerCumulative(OnnxNode& node, bool product) {
   BITTERN_TRY(node.ExpectInputs(2, 2));
   BITTERN_TRY_ASSIGN(const int64_t exclusive, node.Int("exclusive", 0));
   BITTERN_TRY_ASSIGN(const int64_t reverse, node.Int("reverse", 0));
@@ -122,13 +135,24 @@ Result<void> ImportCumSum(OnnxNode& node) {
   if (exclusive != 0 && type.shape[axis] != 0) {
     Shape first = type.shape;
     first[axis] = 1;
-    const ValueId zeros = f.Expand(f.Number(type.dtype, 0), first);
-    x = f.Concat({zeros, f.Slice(x, axis, 0, type.shape[axis] - 1)}, axis);
+    const ValueId none = f.Expand(f.Number(type.dtype, product ? 1 : 0), first);
+    x = f.Concat({none, f.Slice(x, axis, 0, type.shape[axis] - 1)}, axis);
   }
-  x = f.Op("CumSum", {x}, {{"axis", normalised}});
+  x = product ? EmitCumProd(f, x, axis)
+              : f.Op("CumSum", {x}, {{"axis", normalised}});
   if (reverse != 0) x = f.Slice(x, axis, -1, INT64_MIN, -1);
   f.Answer(x);
   return f.Done();
+}
+
+}  // namespace
+
+Result<void> ImportCumSum(OnnxNode& node) {
+  return AnswerCumulative(node, false);
+}
+
+Result<void> ImportCumProd(OnnxNode& node) {
+  return AnswerCumulative(node, true);
 }
 
 }  // namespace bittern::convert
