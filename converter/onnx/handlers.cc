@@ -21,6 +21,10 @@ constexpr Entry kHandlers[] = {
 };
 
 std::string_view CanonicalDomain(std::string_view domain) {
+  for (const char* alias : {"qonnx.custom_op.general", "finn.custom_op.general",
+                            "finn", "onnx.brevitas"}) {
+    if (domain == alias) return "qonnx";
+  }
   return domain == "ai.onnx" ? "" : domain;
 }
 

@@ -19,4 +19,10 @@ Result<CodeRange> RangeOfCodes(OnnxNode& node, int32_t onnx_type);
 ValueId EmitCodes(Formula& f, ValueId scaled, ValueId zero_point,
                   const CodeRange& range);
 
+// What DynamicQuantizeLinear makes of x: u8 codes, their scale and zero point.
+struct DynamicCodes {
+  ValueId codes, scale, zero_point;
+};
+DynamicCodes EmitDynamicCodes(Formula& f, ValueId x);
+
 }  // namespace bittern::convert

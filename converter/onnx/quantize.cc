@@ -48,6 +48,19 @@ ValueId EmitCodes(Formula& f, ValueId scaled, ValueId zero_point,
   return f.Cast(codes, range.dtype);
 }
 
+// The range of x and 0 in 255 steps of u8.
+DynamicCodes EmitDynamicCodes(Formula& f, ValueId x) {
+  const CodeRange range{DType::kU8, 0, 255};
+  const AttributeMap all = {{"keepdims", int64_t{0}}};
+  const ValueId high = f.Op("Max", {f.Op("ReduceMax", {x}, all), f.F32(0)});
+  const ValueId low = f.Op("Min", {f.Op("ReduceMin", {x}, all), f.F32(0)});
+  const ValueId scale = f.Div(f.Sub(high, low), f.F32(255));
+  const ValueId place = f.Op("Clip", {f.Div(f.Op("Neg", {low}), scale)},
+                             {{"min", 0.0f}, {"max", 255.0f}});
+  const ValueId zero_point = EmitCodes(f, place, kNone, range);
+  return {EmitCodes(f, f.Div(x, scale), zero_point, range), scale, zero_point};
+}
+
 namespace {
 
 // A scale or zero point so that it broadcasts with x: a scalar, one value for
@@ -133,22 +146,13 @@ Result<void> ImportDequantizeLinear(OnnxNode& node) {
   return f.Done();
 }
 
-// The range of x and 0 in 255 steps of u8.
 Result<void> ImportDynamicQuantizeLinear(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(1, 1));
-  const CodeRange range{DType::kU8, 0, 255};
-  const AttributeMap all = {{"keepdims", int64_t{0}}};
   Formula f(node);
-  const ValueId x = node.Input(0);
-  const ValueId high = f.Op("Max", {f.Op("ReduceMax", {x}, all), f.F32(0)});
-  const ValueId low = f.Op("Min", {f.Op("ReduceMin", {x}, all), f.F32(0)});
-  const ValueId scale = f.Div(f.Sub(high, low), f.F32(255));
-  const ValueId place = f.Op("Clip", {f.Div(f.Op("Neg", {low}), scale)},
-                             {{"min", 0.0f}, {"max", 255.0f}});
-  const ValueId zero_point = EmitCodes(f, place, kNone, range);
-  f.Answer(EmitCodes(f, f.Div(x, scale), zero_point, range));
-  if (node.output_count() > 1) f.Answer(scale, 1);
-  if (node.output_count() > 2) f.Answer(zero_point, 2);
+  const DynamicCodes made = EmitDynamicCodes(f, node.Input(0));
+  f.Answer(made.codes);
+  if (node.output_count() > 1) f.Answer(made.scale, 1);
+  if (node.output_count() > 2) f.Answer(made.zero_point, 2);
   return f.Done();
 }
 

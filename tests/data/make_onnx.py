@@ -2,7 +2,8 @@
 
 Each good model is a folder like those of ONNX's own backend tests (model.onnx and
 test_data_set_0 with inputs and the outputs of onnx's reference evaluator); onnx/bad
-holds models that must be refused. Run it with a Python that has onnx >= 1.17:
+holds models that must be refused. Run it with a Python that has onnx >= 1.20 and
+onnxruntime, whose operators have no other reference:
     python make_onnx.py
 The files are the same at every run.
 """
@@ -11,6 +12,7 @@ import shutil
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
@@ -38,14 +40,23 @@ def node(op, inputs, outputs, **attributes):
     return helper.make_node(op, inputs.split(), outputs.split(), **attributes)
 
 
-def save(name, made, inputs, reference=None):
+def onnxruntime_outputs(made, inputs):
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(made.SerializeToString(), options)
+    names = [i.name for i in made.graph.input]
+    return session.run(None, dict(zip(names, inputs)))
+
+
+def save(name, made, inputs, reference=None, outputs=None):
     """Writes a good model with data; `reference` stands in for it in the evaluator."""
     folder = ROOT / name
     data = folder / "test_data_set_0"
     data.mkdir(parents=True)
     (folder / "model.onnx").write_bytes(made.SerializeToString())
     names = [i.name for i in made.graph.input][:len(inputs)]
-    outputs = ReferenceEvaluator(reference or made).run(None, dict(zip(names, inputs)))
+    if outputs is None:
+        outputs = ReferenceEvaluator(reference or made).run(None, dict(zip(names, inputs)))
     for kind, arrays in (("input", inputs), ("output", outputs)):
         for i, array in enumerate(arrays):
             tensor = numpy_helper.from_array(np.asarray(array))
@@ -177,6 +188,145 @@ def float16_weights(rng):
     save("float16_weights", made, [rng.standard_normal((1, 4)).astype(np.float32)])
 
 
+def newer_operators(rng):
+    """Operators and forms that the cases of older onnx packages do not have."""
+    nodes = [
+        node("CumProd", "x axis", "products", exclusive=1, reverse=1),
+        node("LpPool", "image", "pooled", kernel_shape=[3, 3], pads=[1, 1, 1, 1], p=3),
+        node("LpNormalization", "x", "normal", axis=0, p=2),
+        node("BitwiseNot", "i", "inverse"),
+        node("AveragePool", "image", "mean", kernel_shape=[2, 2], dilations=[2, 3],
+             strides=[1, 2], pads=[1, 0, 1, 1], ceil_mode=1),
+        # Whole numbers: the reference cuts fractions off where the text says half to even.
+        node("Mul", "x five", "large"), node("Round", "large", "whole"),
+        node("Cast", "whole", "narrow", to=TensorProto.INT4),
+        node("Cast", "narrow", "wrapped", to=F),
+    ]
+    image = rng.standard_normal((1, 2, 7, 8)).astype(np.float32)
+    made = model(nodes, [("x", F, [3, 4]), ("image", F, [1, 2, 7, 8]), ("i", I64, [5])],
+                 [("products", F, [3, 4]), ("pooled", F, [1, 2, 7, 8]), ("normal", F, [3, 4]),
+                  ("inverse", I64, [5]), ("mean", F, None), ("wrapped", F, [3, 4])],
+                 [const("axis", 0, np.int64), const("five", 5.0)], opset=26, ir=13)
+    save("newer_operators", made, [rng.standard_normal((3, 4)).astype(np.float32), image,
+                                   np.array([0, -1, 5, 1 << 40, -77])])
+
+
+def attention(rng):
+    """Grouped queries, a cache, a mask that is too short, a cap, and embeddings by position."""
+    nodes = [
+        node("RotaryEmbedding", "q cos sin positions", "turned", num_heads=4, interleaved=1,
+             rotary_embedding_dim=4),
+        node("Attention", "turned k v mask past_k past_v", "y present_k present_v scores",
+             q_num_heads=4, kv_num_heads=2, is_causal=1, softcap=2.0, scale=0.3,
+             qk_matmul_output_mode=1),
+    ]
+    shapes = [("q", F, [2, 3, 24]), ("k", F, [2, 3, 12]), ("v", F, [2, 3, 10]),
+              ("past_k", F, [2, 2, 2, 6]), ("past_v", F, [2, 2, 2, 5])]
+    made = model(nodes, shapes, [("y", F, [2, 3, 20]), ("present_k", F, [2, 2, 5, 6]),
+                                 ("present_v", F, [2, 2, 5, 5]), ("scores", F, [2, 4, 3, 5])],
+                 [const("cos", rng.standard_normal((8, 2))), const("sin", rng.standard_normal((8, 2))),
+                  const("positions", [[0, 1, 2], [5, 7, 3]], np.int64),
+                  const("mask", rng.standard_normal((3, 4)))], opset=23, ir=11)
+    save("attention", made, [rng.standard_normal(s).astype(np.float32) for _, _, s in shapes])
+
+
+def contrib(op, inputs, outputs, **attributes):
+    return helper.make_node(op, inputs.split(" "), outputs.split(), domain="com.microsoft",
+                            **attributes)
+
+
+def contrib_model(*arguments):
+    made = model(*arguments)
+    made.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    return made
+
+
+def contrib_transformer(rng):
+    """What onnxruntime's optimiser makes of a transformer's block."""
+    nodes = [
+        contrib("FastGelu", "x b", "active"),
+        contrib("SkipLayerNormalization", "active x gamma beta b", "normal   sum", epsilon=1e-5),
+        contrib("Attention", "normal w wb mask", "mixed", num_heads=2),
+        contrib("MultiHeadAttention", "mixed normal normal wb", "y", num_heads=4),
+        contrib("SkipSimplifiedLayerNormalization", "y x gamma", "z", epsilon=1e-5),
+    ]
+    nodes[1].output[:] = ["normal", "", "", "sum"]
+    made = contrib_model(
+        nodes, [("x", F, [1, 3, 8])],
+        [("sum", F, [1, 3, 8]), ("y", F, [1, 3, 8]), ("z", F, [1, 3, 8])],
+        [const("b", rng.standard_normal(8)), const("gamma", rng.standard_normal(8)),
+         const("beta", rng.standard_normal(8)), const("w", rng.standard_normal((8, 24))),
+         const("wb", rng.standard_normal(24)), const("mask", [[1, 1, 0]], np.int32)])
+    x = [rng.standard_normal((1, 3, 8)).astype(np.float32)]
+    save("contrib_transformer", made, x, outputs=onnxruntime_outputs(made, x))
+
+
+def contrib_quantised(rng):
+    """The 8-bit operators of com.microsoft, and weights in blocks of 16."""
+    nodes = [
+        node("QuantizeLinear", "x s1 z1", "a"), node("QuantizeLinear", "x s2 z2", "b"),
+        contrib("QLinearAdd", "a s1 z1 b s2 z2 s3 z3", "sum"),
+        contrib("QLinearMul", "sum s3 z3 a s1 z1 s2 z2", "product"),
+        contrib("QLinearSigmoid", "product s2 z2 s4 z4", "gate"),
+        contrib("QLinearConcat", "s3 z3 sum s3 z3 gate s4 z4", "both", axis=1),
+        contrib("QGemm", "a s1 z1 w ws wz c s3 z3", "linear", transB=1),
+        contrib("MatMulIntegerToFloat", "a wt s1 ws z1  c_f", "floats"),
+        contrib("DynamicQuantizeMatMul", "x wt ws", "dynamic"),
+        contrib("MatMulNBits", "x blocks scales zeros", "blocked", K=20, N=3, bits=4, block_size=16),
+    ]
+    u8, s8, i32 = TensorProto.UINT8, TensorProto.INT8, np.int32
+    weight = rng.integers(-128, 128, (3, 20)).astype(np.int8)
+    made = contrib_model(
+        nodes, [("x", F, [4, 20])],
+        [("product", u8, [4, 20]), ("both", u8, [4, 40]), ("linear", u8, [4, 3]),
+         ("floats", F, [4, 3]), ("dynamic", F, [4, 3]), ("blocked", F, [4, 3])],
+        [const("s1", 0.03), const("z1", 120, np.uint8), const("s2", 0.05), const("z2", 131, np.uint8),
+         const("s3", 0.07), const("z3", 128, np.uint8), const("s4", 1 / 256), const("z4", 0, np.uint8),
+         const("w", weight, np.int8), const("wt", weight.T, np.int8),
+         const("ws", [0.01, 0.02, 0.005]), const("wz", [0, 0, 0], np.int8),
+         const("c", [100, -2000, 30], i32), const("c_f", [1.0, 2.0, -3.0]),
+         const("blocks", rng.integers(0, 256, (3, 2, 8)), np.uint8),
+         const("scales", rng.uniform(0.01, 0.1, (3, 2))),
+         const("zeros", rng.integers(0, 256, (3, 1)), np.uint8)])
+    x = [rng.standard_normal((4, 20)).astype(np.float32)]
+    save("contrib_quantised", made, x, outputs=onnxruntime_outputs(made, x))
+
+
+def int_quant(x, scale, zero, bits, signed, narrow, rounding=np.rint):
+    low = -2.0 ** (bits - 1) + narrow if signed else 0
+    high = 2.0 ** (bits - 1) - 1 if signed else 2.0 ** bits - 1 - narrow
+    return (rounding(np.clip(x / scale + zero, low, high)) - zero) * scale
+
+
+def qonnx_quantisers(rng):
+    """QONNX's quantisers under three of the names that its domain has had."""
+    def custom(domain, op, inputs, output, **attributes):
+        return helper.make_node(op, inputs.split(), [output], domain=domain, **attributes)
+
+    scale = np.array([[0.3], [0.25]], np.float32)
+    thresholds = np.sort(rng.standard_normal((3, 7)), axis=1).astype(np.float32)
+    nodes = [
+        custom("qonnx.custom_op.general", "IntQuant", "x scale none four", "a",
+               signed=1, narrow=1, rounding_mode="ROUND"),
+        custom("onnx.brevitas", "Quant", "x half zero three", "b",
+               signed=0, narrow=0, rounding_mode="half_up"),
+        custom("finn.custom_op.general", "BipolarQuant", "x scale", "c"),
+        custom("onnx.brevitas", "Trunc", "x half none six four", "d", rounding_mode="FLOOR"),
+        custom("finn", "MultiThreshold", "x thresholds", "e", out_scale=2.0, out_bias=-7.0),
+    ]
+    made = model(nodes, [("x", F, [2, 3])], [(n, F, [2, 3]) for n in "abcde"],
+                 [const("scale", scale), const("none", 0.0), const("four", 4.0), const("half", 0.5),
+                  const("zero", 2.5), const("three", 3.0), const("six", 6.0),
+                  const("thresholds", thresholds)])
+    x = np.array([[0.0, -0.0, 1.55], [-2.4, 0.75, 9.0]], np.float32)
+    away = lambda v: np.sign(v) * np.floor(np.abs(v) + 0.5)
+    outputs = [
+        int_quant(x, scale, 0, 4, True, 1), int_quant(x, 0.5, 2.5, 3, False, 0, away),
+        np.where(x >= 0, 1, -1) * scale, np.floor(np.rint(x / 0.5) / 4) * 0.5,
+        (x[:, :, None] >= thresholds[None]).sum(-1) * 2.0 - 7.0]
+    save("qonnx_quantisers", made, [x], outputs=[o.astype(np.float32) for o in outputs])
+
+
 def bad_models(rng):
     folder = ROOT / "bad"
     folder.mkdir(parents=True)
@@ -227,7 +377,9 @@ def bad_models(rng):
 def main():
     shutil.rmtree(ROOT, ignore_errors=True)
     for seed, make in enumerate((bireal_linear, class_token, external_weights, int4_weights,
-                                 opset9, float16_weights, bad_models)):
+                                 opset9, float16_weights, bad_models, newer_operators,
+                                 attention, contrib_transformer, contrib_quantised,
+                                 qonnx_quantisers)):
         make(np.random.default_rng(seed))
 
 

@@ -13,9 +13,10 @@ namespace {
 constexpr const char* kFixtures = BITTERN_SOURCE_DIR "/tests/data/onnx/";
 
 TEST_CASE("good fixtures", "[onnx]") {
-  const std::string name =
-      GENERATE("bireal_linear", "class_token", "external_weights",
-               "int4_weights", "opset9", "float16_weights");
+  const std::string name = GENERATE(
+      "bireal_linear", "class_token", "external_weights", "int4_weights",
+      "opset9", "float16_weights", "newer_operators", "attention",
+      "contrib_transformer", "contrib_quantised", "qonnx_quantisers");
   INFO(name);
   const runtime::Result<NodeCase> loaded = LoadCase(kFixtures + name);
   REQUIRE(loaded.ok());

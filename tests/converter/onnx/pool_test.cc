@@ -111,8 +111,8 @@ TEST_CASE("MaxUnpool puts values back", "[onnx]") {
 TEST_CASE("pooling that is not supported", "[onnx]") {
   OnnxModel model(11);
   model.Input("x", {1, 1, 4, 4}).Output("y");
-  SECTION("dilated averages") {
-    onnx::NodeProto& node = model.Node("AveragePool", {"x"}, {"y"});
+  SECTION("dilated norms") {
+    onnx::NodeProto& node = model.Node("LpPool", {"x"}, {"y"});
     SetInts(node, "kernel_shape", {2, 2});
     SetInts(node, "dilations", {2, 2});
     CHECK(model.ErrorText().find("dilations differ from 1") !=
