@@ -7,12 +7,20 @@ function(bittern_component name)
   add_library(bittern_${name} OBJECT ${ARG_SOURCES})
   target_link_libraries(bittern_${name} PUBLIC bittern_options ${ARG_LINK})
   target_include_directories(bittern_${name} SYSTEM PRIVATE ${ARG_SYSTEM_INCLUDES})
-  # libbittern may have 2 MB. The time is spent in kernels; elsewhere -O3 only makes it larger, and what runs once a model can be small.
-  if(name MATCHES "^runtime_(format|model|plan)$")
+  # libbittern may have 2 MB. The time is spent in kernels; elsewhere -O3 only makes it larger, and what runs once a model can be small
+  # (bittern_smallest says more of it file by file).
+  if(name MATCHES "^runtime_(model|plan)$")
+    target_compile_options(bittern_${name} PRIVATE $<$<CONFIG:Release>:-Oz>)
+  elseif(name STREQUAL "runtime_format")
     target_compile_options(bittern_${name} PRIVATE $<$<CONFIG:Release>:-Os>)
   elseif(NOT name MATCHES "^kernels_")
     target_compile_options(bittern_${name} PRIVATE $<$<CONFIG:Release>:-O2>)
   endif()
+endfunction()
+
+# bittern_smallest(<sources> ...): files of this folder whose code runs once a model, or only calls kernels.
+function(bittern_smallest)
+  set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-Oz>")
 endfunction()
 
 # bittern_kernel_family(<family> SOURCES ...): one folder of kernels/. Vectorisers stay off: GCC turned a scalar loop of a Highway
@@ -20,10 +28,16 @@ endfunction()
 function(bittern_kernel_family family)
   cmake_parse_arguments(ARG "" "" "SOURCES" ${ARGN})
   bittern_component(kernels_${family} SOURCES ${ARG_SOURCES} LINK hwy::hwy)
+  set(references ${ARG_SOURCES})
+  list(FILTER references INCLUDE REGEX "_reference\\.cc$")
+  if(references)
+    set_source_files_properties(${references} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-Os>")
+  endif()
   target_compile_options(bittern_kernels_${family} PRIVATE -fno-tree-vectorize -fno-tree-slp-vectorize
     $<$<CXX_COMPILER_ID:Clang>:-fno-vectorize> $<$<CXX_COMPILER_ID:Clang>:-fno-slp-vectorize>)
-  # g++ for AArch64 would also build SVE copies, whose sizeless vectors cannot be members; SSSE3 adds nothing to SSE4.
-  target_compile_definitions(bittern_kernels_${family} PRIVATE
+  # g++ for AArch64 would also build SVE copies, whose sizeless vectors cannot be members; SSSE3 adds nothing to SSE4. Without SSE4
+  # plain scalars (as g++ 12 has them anyway) take a third of the bytes of emulated vectors.
+  target_compile_definitions(bittern_kernels_${family} PRIVATE HWY_BROKEN_EMU128=1
     "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128)")
   target_link_libraries(bittern_kernels INTERFACE bittern_kernels_${family} $<TARGET_OBJECTS:bittern_kernels_${family}>)
 endfunction()

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "converter/ir/cursor.h"
+#include "kernels/base/code_matrix.h"
 
 namespace bittern::convert {
 namespace {
@@ -45,29 +46,25 @@ Result<Shape> ReadShape(Cursor& cursor) {
 
 Result<TensorType> ReadType(Cursor& cursor) {
   TensorType type;
-  if (cursor.AcceptWord("bipolar")) {
-    type.dtype = DType::kCode;
-    type.code = {Encoding::kBipolar, 1, 0};
-    BITTERN_TRY_ASSIGN(type.shape, ReadShape(cursor));
-    return type;
-  }
-  if (cursor.AcceptWord("sign")) {
-    type.dtype = DType::kCode;
-    type.code = {Encoding::kSign, 1, 0};
-    BITTERN_TRY_ASSIGN(type.shape, ReadShape(cursor));
-    if (cursor.Accept("/")) {
-      BITTERN_TRY_ASSIGN(const Number group, cursor.ReadNumber());
-      type.code.group = group.integer;
-    }
-    return type;
-  }
   for (const auto& [name, dtype] : kDTypes) {
     if (!cursor.AcceptWord(name)) continue;
     type.dtype = dtype;
     BITTERN_TRY_ASSIGN(type.shape, ReadShape(cursor));
     return type;
   }
-  return cursor.Fail("a type such as f32[1,4]");
+  const Cursor start = cursor;
+  BITTERN_TRY_ASSIGN(const std::string word,
+                     cursor.ReadWord("a type such as f32[1,4]"));
+  const auto code = runtime::CodeTypeNamed(word);
+  if (!code) return start.Fail("a type such as f32[1,4]");
+  type.dtype = DType::kCode;
+  type.code = *code;
+  BITTERN_TRY_ASSIGN(type.shape, ReadShape(cursor));
+  if (code->encoding == Encoding::kSign && cursor.Accept("/")) {
+    BITTERN_TRY_ASSIGN(const Number group, cursor.ReadNumber());
+    type.code.group = group.integer;
+  }
+  return type;
 }
 
 // The generator of tests/support/random.h would be a dependency on tests; this
@@ -141,15 +138,17 @@ Result<std::vector<Number>> ReadValues(Cursor& cursor, size_t count) {
   return numbers;
 }
 
-void StoreBipolar(const TensorType& type, const std::vector<Number>& numbers,
-                  uint8_t* data) {
+// Codes are written as the values they stand for.
+void StoreCodes(const TensorType& type, const std::vector<Number>& numbers,
+                uint8_t* data) {
   const auto cols = static_cast<size_t>(type.shape.Last());
+  const kernels::Operand operand = runtime::OperandOf(type.code);
+  const kernels::ValueRange range = kernels::RangeOf(operand);
   for (size_t i = 0; i < numbers.size(); ++i) {
-    if (numbers[i].real <= 0) continue;
-    const size_t row = i / cols;
-    const size_t col = i % cols;
-    uint8_t& byte = data[row * ((cols + 7) / 8) + col / 8];
-    byte = static_cast<uint8_t>(byte | 1u << (col % 8));
+    const int64_t value = std::clamp<int64_t>(
+        static_cast<int64_t>(numbers[i].real), range.lo, range.hi);
+    kernels::PutValue(data, operand, cols, i / cols, i % cols,
+                      static_cast<int32_t>(value));
   }
 }
 
@@ -170,7 +169,8 @@ Result<ConstantData> ReadConstant(Cursor& cursor, const TensorType& type) {
   constexpr int64_t kMaxElements = int64_t{1} << 26;
   const Result<int64_t> elements = runtime::CheckedElements(type.shape);
   if (!elements.ok() || elements.value() > kMaxElements ||
-      type.code.encoding == Encoding::kSign) {
+      (type.dtype == DType::kCode &&
+       !runtime::IsWeightEncoding(type.code.encoding))) {
     return cursor.Fail("a storable constant of at most 2^26 elements");
   }
   const auto count = static_cast<size_t>(elements.value());
@@ -196,7 +196,7 @@ Result<ConstantData> ReadConstant(Cursor& cursor, const TensorType& type) {
       Store<int8_t>(numbers, buffer.data());
       break;
     case DType::kCode:
-      StoreBipolar(type, numbers, buffer.data());
+      StoreCodes(type, numbers, buffer.data());
       break;
   }
   return ConstantData(std::make_shared<const AlignedBuffer>(std::move(buffer)));

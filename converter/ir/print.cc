@@ -9,6 +9,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "kernels/base/code_matrix.h"
+
 namespace bittern::convert {
 namespace {
 
@@ -80,15 +82,16 @@ std::string InlineValues(const uint8_t* bytes, size_t count) {
   return List(values.data(), count);
 }
 
-// Rows of bits, padded to bytes: +1 or -1 each.
-std::string InlineBipolar(const TensorType& type, const uint8_t* bytes) {
+// The values that codes of weights stand for.
+std::string InlineCodes(const TensorType& type, const uint8_t* bytes) {
   const auto rows = static_cast<size_t>(type.shape.Leading());
   const auto cols = static_cast<size_t>(type.shape.Last());
+  const kernels::CodeMatrix codes{bytes, runtime::OperandOf(type.code), rows,
+                                  cols};
   std::vector<int> values;
   for (size_t r = 0; r < rows; ++r) {
     for (size_t c = 0; c < cols; ++c) {
-      const uint8_t byte = bytes[r * ((cols + 7) / 8) + c / 8];
-      values.push_back((byte >> (c % 8) & 1) != 0 ? 1 : -1);
+      values.push_back(kernels::ValueAt(codes, r, c));
     }
   }
   return List(values.data(), values.size());
@@ -120,7 +123,7 @@ std::string ValuesOf(const Value& value) {
       list = InlineValues<int8_t>(bytes, count);
       break;
     case DType::kCode:
-      list = InlineBipolar(type, bytes);
+      list = InlineCodes(type, bytes);
       break;
   }
   return "{" + list + "}";

@@ -3,8 +3,82 @@
 #include <algorithm>
 
 #include "kernels/base/bits.h"
+#include "kernels/base/code_matrix.h"
 
 namespace bittern::runtime {
+namespace {
+
+using kernels::Operand;
+
+// Every code type there is.
+struct NamedCode {
+  const char* name;
+  Encoding encoding;
+  uint8_t bits;
+  Operand operand;
+};
+constexpr NamedCode kCodes[] = {
+    {"bipolar", Encoding::kBipolar, 1, Operand::kBipolar},
+    {"sign", Encoding::kSign, 1, Operand::kSign},
+    {"ternary", Encoding::kTernary, 2, Operand::kTernary},
+    {"bipolar2w", Encoding::kBipolar2, 2, Operand::kBipolar2},
+    {"u1w", Encoding::kUnsigned, 1, Operand::kU1},
+    {"u2w", Encoding::kUnsigned, 2, Operand::kU2},
+    {"u3w", Encoding::kUnsigned, 3, Operand::kU3},
+    {"u4w", Encoding::kUnsigned, 4, Operand::kU4},
+    {"u8w", Encoding::kUnsigned, 8, Operand::kU8},
+    {"s2w", Encoding::kSigned, 2, Operand::kS2},
+    {"s3w", Encoding::kSigned, 3, Operand::kS3},
+    {"s4w", Encoding::kSigned, 4, Operand::kS4},
+    {"s8w", Encoding::kSigned, 8, Operand::kS8},
+    {"s16w", Encoding::kSigned, 16, Operand::kS16},
+    {"bipolar2c", Encoding::kBipolar2Bytes, 2, Operand::kBipolar2},
+    {"u1c", Encoding::kUnsignedBytes, 1, Operand::kU1},
+    {"u2c", Encoding::kUnsignedBytes, 2, Operand::kU2},
+    {"u3c", Encoding::kUnsignedBytes, 3, Operand::kU3},
+    {"u4c", Encoding::kUnsignedBytes, 4, Operand::kU4},
+    {"u8c", Encoding::kUnsignedBytes, 8, Operand::kU8},
+    {"s2c", Encoding::kSignedBytes, 2, Operand::kS2},
+    {"s3c", Encoding::kSignedBytes, 3, Operand::kS3},
+    {"s4c", Encoding::kSignedBytes, 4, Operand::kS4},
+    {"s8c", Encoding::kSignedBytes, 8, Operand::kS8},
+};
+
+const NamedCode* Find(const CodeType& type) {
+  for (const NamedCode& code : kCodes) {
+    if (code.encoding == type.encoding && code.bits == type.bits) return &code;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Operand OperandOf(const CodeType& type) {
+  const NamedCode* code = Find(type);
+  return code != nullptr ? code->operand : Operand::kF32;
+}
+
+bool IsWeightEncoding(Encoding encoding) {
+  return encoding == Encoding::kBipolar ||
+         (encoding >= Encoding::kUnsigned && encoding <= Encoding::kBipolar2);
+}
+
+bool IsByteEncoding(Encoding encoding) {
+  return encoding >= Encoding::kUnsignedBytes &&
+         encoding <= Encoding::kBipolar2Bytes;
+}
+
+std::string ToString(const CodeType& type) {
+  const NamedCode* code = Find(type);
+  return code != nullptr ? code->name : "code";
+}
+
+std::optional<CodeType> CodeTypeNamed(std::string_view name) {
+  for (const NamedCode& code : kCodes) {
+    if (name == code.name) return CodeType{code.encoding, code.bits, 0};
+  }
+  return std::nullopt;
+}
 
 Shape::Shape(std::span<const int64_t> dims)
     : rank_(std::min(dims.size(), kMaxRank)) {
@@ -76,8 +150,9 @@ size_t ByteSize(const TensorType& type) {
            ElementBytes(type.dtype);
   const auto rows = static_cast<size_t>(type.shape.Leading());
   const auto cols = static_cast<size_t>(type.shape.Last());
-  if (type.code.encoding == Encoding::kBipolar)
-    return rows * kernels::CeilDiv(cols, 8);
+  if (IsByteEncoding(type.code.encoding)) return rows * cols;
+  if (IsWeightEncoding(type.code.encoding))
+    return kernels::CanonicalBytes(OperandOf(type.code), rows, cols);
   if (cols == 0) return kernels::CodePlanesBytes(rows, 0, 1);
   return kernels::CodePlanesBytes(
       rows, cols,
@@ -116,9 +191,7 @@ std::string ToString(const Shape& shape) {
 std::string ToString(const TensorType& type) {
   if (type.dtype != DType::kCode)
     return ToString(type.dtype) + ToString(type.shape);
-  if (type.code.encoding == Encoding::kBipolar)
-    return "bipolar" + ToString(type.shape);
-  return "sign" + ToString(type.shape) +
+  return ToString(type.code) + ToString(type.shape) +
          (type.code.group > 0 ? "/" + std::to_string(type.code.group) : "");
 }
 

@@ -5,9 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
+#include "kernels/base/types.h"
 #include "runtime/base/result.h"
 
 namespace bittern::runtime {
@@ -32,6 +35,15 @@ enum class Encoding : uint8_t {
                  // contiguous, bit 1 = +1, rows padded to a byte
   kSign = 2,     // activations, {-1, 0, +1}: bit planes (kernels/base/types.h,
                  // CodePlanes); never stored in a file
+  // Weights, canonical rows as kernels/base/code_matrix.h has them:
+  kUnsigned = 3,  // [0, 2^bits - 1]; 1, 2, 3, 4 or 8 bits
+  kSigned = 4,    // two's complement; 2, 3, 4, 8 or 16 bits
+  kTernary = 5,   // {-1, 0, +1}, five trits a byte; 2 bits
+  kBipolar2 = 6,  // {-3, -1, +1, +3}; 2 bits
+  // Activations, one code a byte; never stored in a file:
+  kUnsignedBytes = 7,  // 1, 2, 3, 4 or 8 bits
+  kSignedBytes = 8,    // 2, 3, 4 or 8 bits
+  kBipolar2Bytes = 9,  // 2 bits
 };
 
 struct CodeType {
@@ -42,6 +54,13 @@ struct CodeType {
           // 64-bit word; 0 = the whole row is one group
   friend bool operator==(const CodeType&, const CodeType&) = default;
 };
+
+// The operand of a kernel that such codes are; kF32 if `type` is no encoding of
+// that width.
+kernels::Operand OperandOf(const CodeType& type);
+// Whether constants (weights) have this encoding, rather than activations.
+bool IsWeightEncoding(Encoding encoding);
+bool IsByteEncoding(Encoding encoding);  // one code a byte
 
 class Shape {  // at most kMaxRank dimensions; a dimension of -1 is dynamic
                // (only in declared model inputs and outputs)
@@ -83,16 +102,21 @@ struct TensorType {
 // 2^40 elements.
 Result<int64_t> CheckedElements(const Shape& shape);
 
-// Bytes of a dense tensor: kSign as CodePlanes (rows = Leading(), cols =
-// Last()), kBipolar as canonical rows. Requires a static shape that
-// CheckedElements accepts.
+// Bytes of a tensor: kSign as CodePlanes (rows = Leading(), cols = Last()),
+// weights as canonical rows, byte codes one a byte. Requires a static shape
+// that CheckedElements accepts, and a code type with an operand.
 size_t ByteSize(const TensorType& type);
 
 size_t ElementBytes(DType dtype);          // 0 for kCode
 std::string ToString(DType dtype);         // "f32"
 std::string ToString(const Shape& shape);  // "[1,198,192]"; "?" for -1
 std::string ToString(
-    const TensorType&
-        type);  // "f32[1,198,192]", "sign[1,198,192]/64", "bipolar[576,192]"
+    const TensorType& type);  // "f32[1,198,192]", "sign[1,198,192]/64",
+                              // "bipolar[576,192]", "s4w[576,192]" (weights),
+                              // "u4c[1,198,192]" (codes of activations)
+// "sign", "bipolar", "ternary", "u4w", "s4c"...; "code" if it has no operand.
+std::string ToString(const CodeType& type);
+// The inverse; nothing if no type is called so. The group is 0.
+std::optional<CodeType> CodeTypeNamed(std::string_view name);
 
 }  // namespace bittern::runtime

@@ -161,6 +161,18 @@ Result<void> Session::Run() {
   return {};
 }
 
+Result<void> Session::RunStep(size_t step) {
+  BITTERN_TRY(NeedPrepared("run step"));
+  if (!plan_->kept_intermediates || step >= plan_->steps.size()) {
+    return InvalidArgument(
+        "run step: got " + std::to_string(step) +
+        ", expected a step of a plan that keeps its intermediates, below " +
+        std::to_string(plan_->steps.size()));
+  }
+  plan_->steps[step].op->Run(contexts_[step]);
+  return {};
+}
+
 Result<void> Session::NeedPrepared(const char* call) const {
   if (prepared_) return {};
   return InvalidState(

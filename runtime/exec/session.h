@@ -63,6 +63,8 @@ class Session {
       size_t input,
       const ImageView& image);  // applies the model's preprocessing
   Result<void> Run();           // no allocation
+  // One step of the plan on what its inputs hold; needs keep_intermediates.
+  Result<void> RunStep(size_t step);
   Result<TensorView> Tensor(
       std::string_view name);  // any tensor; needs keep_intermediates
   const Plan* plan() const { return prepared_ ? &*plan_ : nullptr; }

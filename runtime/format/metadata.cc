@@ -121,9 +121,10 @@ class MetadataReader {
   // overlap or leave the section.
   Result<void> Blob(const fb::Tensor& from, TensorDef* tensor) {
     if (tensor->type.dtype == DType::kCode &&
-        tensor->type.code.encoding != Encoding::kBipolar) {
+        (!IsWeightEncoding(tensor->type.code.encoding) ||
+         OperandOf(tensor->type.code) == kernels::Operand::kF32)) {
       return CorruptFile("constant: got " + ToString(tensor->type) +
-                         ", expected numbers or bipolar codes");
+                         ", expected numbers or codes of weights");
     }
     BITTERN_TRY_ASSIGN([[maybe_unused]] const int64_t elements,
                        CheckedElements(tensor->type.shape));

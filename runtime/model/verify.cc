@@ -34,25 +34,23 @@ bool IsPlain(DType dtype) {
 
 Result<void> VerifyCode(const TensorType& type) {
   const CodeType& code = type.code;
-  if (code.bits != 1)
-    return InvalidArgument("code bits: got " + std::to_string(code.bits) +
-                           ", expected 1");
+  if (OperandOf(code) == kernels::Operand::kF32) {
+    return InvalidArgument("code type: got encoding " +
+                           std::to_string(static_cast<int>(code.encoding)) +
+                           " with " + std::to_string(code.bits) +
+                           " bits, expected one that FORMAT.md lists");
+  }
   if (type.shape.rank() == 0)
     return InvalidArgument("codes: got rank 0, expected at least 1");
-  if (code.encoding == Encoding::kBipolar) {
-    if (type.shape.rank() != 2) {
-      return InvalidArgument("bipolar codes: got shape " +
-                             ToString(type.shape) + ", expected rank 2");
+  if (code.encoding != Encoding::kSign) {
+    if (IsWeightEncoding(code.encoding) && type.shape.rank() != 2) {
+      return InvalidArgument("weight codes: got shape " + ToString(type.shape) +
+                             ", expected rank 2");
     }
     if (code.group != 0)
-      return InvalidArgument("bipolar codes: got group " +
+      return InvalidArgument(ToString(code) + " codes: got group " +
                              std::to_string(code.group) + ", expected 0");
     return {};
-  }
-  if (code.encoding != Encoding::kSign) {
-    return InvalidArgument("code encoding: got " +
-                           std::to_string(static_cast<int>(code.encoding)) +
-                           ", expected 1 or 2");
   }
   const int64_t last = type.shape.Last();
   if (code.group < 0 ||
@@ -86,9 +84,10 @@ Result<void> VerifyType(const TensorType& type) {
 Result<void> VerifyConstant(const TensorDef& tensor) {
   BITTERN_TRY_ASSIGN([[maybe_unused]] const int64_t elements,
                      CheckedElements(tensor.type.shape));
-  if (tensor.type.code.encoding == Encoding::kSign) {
+  if (tensor.type.dtype == DType::kCode &&
+      !IsWeightEncoding(tensor.type.code.encoding)) {
     return InvalidArgument("constant: got " + ToString(tensor.type) +
-                           ", expected numbers or bipolar codes");
+                           ", expected numbers or codes of weights");
   }
   if (reinterpret_cast<uintptr_t>(tensor.data) % 64 != 0) {
     return InvalidArgument(

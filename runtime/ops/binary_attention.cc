@@ -55,7 +55,7 @@ Result<void> BinaryAttentionOp::CheckCodeInputs(const InferContext& context) {
   const int64_t heads = context.Int("heads", 0);
   const char* const labels[] = {"q", "k", "v"};
   for (size_t i : {kQ, kK, kV}) {
-    BITTERN_TRY(CheckCodes(context, i, labels[i], Encoding::kSign));
+    BITTERN_TRY(CheckSignCodes(context, i, labels[i]));
     const TensorType& type = context.inputs[i].type;
     if (heads < 1 || type.shape.Last() % heads != 0) {
       return WrongAttribute(

@@ -1,9 +1,11 @@
 // Conv: NCHW in and out, as a product of image windows (im2col, a block of
 // pixels at a time in thread scratch) and filters, k = (ic, kh, kw) row-major;
 // the product comes out pixel by pixel and is transposed on the way to NCHW.
+// Depthwise ones go their own way (depthwise_f32.h).
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/ops/depthwise_f32.h"
 #include "runtime/ops/gemm_driver.h"
 #include "runtime/ops/infer.h"
 #include "runtime/ops/op_registry.h"
@@ -30,7 +32,10 @@ class ConvOp final : public Op {
   Result<void> Infer(const InferContext& context) override;
   Result<void> Prepare(PrepareContext& context) override;
   void Run(const RunContext& context) const noexcept override;
-  std::string Kernel() const override { return "im2col + " + driver_.Name(); }
+  std::string Kernel() const override {
+    return depthwise_.prepared() ? depthwise_.Name()
+                                 : "im2col + " + driver_.Name();
+  }
   OpCost Cost() const override {
     const auto filters = static_cast<double>(groups_ * oc_),
                k = static_cast<double>(k_);
@@ -48,6 +53,7 @@ class ConvOp final : public Op {
   Window window_{};
   size_t batch_ = 0, groups_ = 1, ic_ = 0, oc_ = 0;  // channels of one group
   size_t k_ = 0, pixels_ = 0;  // of one filter; of one output channel
+  DepthwiseF32 depthwise_;     // in place of all that follows, if prepared
   GemmDriver driver_;
   size_t rows_bytes_ = 0,
          out_bytes_ = 0;  // thread scratch: windows, product, then the driver's
@@ -85,6 +91,11 @@ Result<void> ConvOp::Infer(const InferContext& context) {
 }
 
 Result<void> ConvOp::Prepare(PrepareContext& context) {
+  if (groups_ > 1 && ic_ == 1 && oc_ == 1 &&
+      context.inputs[1].constant != nullptr &&
+      DepthwiseF32::Takes(window_, groups_, context.cpu)) {
+    return depthwise_.Prepare(context, window_, batch_, groups_);
+  }
   const kernels::GemmTypes types{};
   const auto* gemm =
       kernels::SelectGemm({types, pixels_, oc_, k_}, context.cpu);
@@ -172,6 +183,7 @@ void ConvOp::Block(const RunContext& context, const uint8_t* rhs, size_t image,
 }
 
 void ConvOp::Run(const RunContext& context) const noexcept {
+  if (depthwise_.prepared()) return depthwise_.Run(context);
   const uint8_t* rhs =
       packed_ != nullptr ? packed_->data() : context.scratch_shared;
   if (packed_ == nullptr) {

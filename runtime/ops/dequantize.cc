@@ -1,83 +1,133 @@
 // Dequantize: sign codes to fl((c - z) * a) with a and z per group (inputs 1
-// and 2, or neither: the codes themselves), bipolar weights to +-scale[n]
-// (input 1).
-#include <algorithm>
-
+// and 2, or neither: the codes themselves), byte codes to fl(fl(v - zero) *
+// scale), weights to fl(v * scale[n]).
+#include "kernels/base/math_reference.h"
+#include "kernels/quantize/bytes.h"
 #include "kernels/quantize/quantize.h"
+#include "runtime/ops/byte_codes.h"
 #include "runtime/ops/codes.h"
-#include "runtime/ops/infer.h"
 #include "runtime/ops/op_registry.h"
 #include "runtime/ops/parallel.h"
 
 namespace bittern::runtime {
 namespace {
 
+enum Input : size_t { kCodes, kScale, kZero };
+
 class DequantizeOp final : public Op {
  public:
-  Result<void> Infer(const InferContext& context) override {
-    bipolar_ = Has(context, 0) &&
-               context.inputs[0].type.code.encoding == Encoding::kBipolar;
-    BITTERN_TRY(CheckCodes(context, 0, "codes",
-                           bipolar_ ? Encoding::kBipolar : Encoding::kSign));
-    const TensorType& type = context.inputs[0].type;
-    if (bipolar_) {
-      if (type.shape.rank() != 2)
-        return WrongInput(context, 0, "codes", "rank 2");
-      BITTERN_TRY(
-          CheckIs(context, 1, "scale", DType::kF32, Shape{type.shape[0]}));
-      if (Has(context, 2))
-        return WrongInput(context, 2, "z", "nothing for bipolar codes");
-    } else {
-      BITTERN_TRY(
-          CheckQuantizer(context, 1, type.shape.Last(), GroupOf(type), false));
-    }
-    layout_ = CodeLayout(type);
-    return SetOutput(context, 0, DType::kF32, type.shape);
-  }
-
+  Result<void> Infer(const InferContext& context) override;
   Result<void> Prepare(PrepareContext& context) override {
-    kernel_ = bipolar_ ? nullptr : kernels::SelectQuantize(context.cpu);
+    signs_ = kernels::SelectQuantize(context.cpu);
+    bytes_ = kernels::SelectBytes(context.cpu);
     return {};
   }
-
-  void Run(const RunContext& context) const noexcept override {
-    auto* out = RunOutput<float>(context, 0);
-    context.pool->For(
-        layout_.rows, Grain(layout_.cols, 4),
-        [&](size_t, size_t begin, size_t end) {
-          if (bipolar_) return Weights(context, begin, end);
-          kernel_->dequantize(
-              layout_.View(context.inputs[0]), RunInput<float>(context, 1),
-              RunInput<float>(context, 2), out,
-              static_cast<ptrdiff_t>(layout_.cols * sizeof(float)), begin,
-              end - begin);
-        });
-  }
-
+  void Run(const RunContext& context) const noexcept override;
   std::string Kernel() const override {
-    return kernel_ == nullptr ? "plain" : kernel_->name;
+    return kind_ == Kind::kSigns   ? signs_->name
+           : kind_ == Kind::kBytes ? bytes_->name
+                                   : "plain";
   }
 
  private:
-  void Weights(const RunContext& context, size_t begin, size_t end) const {
-    const size_t bytes = kernels::CeilDiv(layout_.cols, 8);
-    const auto* scale = RunInput<float>(context, 1);
-    for (size_t row = begin; row < end; ++row) {
-      const uint8_t* bits = RunInput<uint8_t>(context, 0) + row * bytes;
-      float* out = RunOutput<float>(context, 0) + row * layout_.cols;
-      for (size_t i = 0; i < layout_.cols; ++i)
-        out[i] = (bits[i / 8] >> (i % 8) & 1) != 0 ? scale[row] : -scale[row];
+  enum class Kind : uint8_t { kSigns, kBytes, kWeights };
+  Result<void> CheckWeights(const InferContext& context);
+  void Rows(const RunContext& context, size_t begin, size_t end) const;
+  void Weights(const RunContext& context, size_t begin, size_t end) const;
+
+  Kind kind_ = Kind::kSigns;
+  TensorType type_;
+  kernels::ScalePer per_ = kernels::ScalePer::kTensor;
+  const kernels::QuantizeKernel* signs_ = nullptr;
+  const kernels::ByteKernel* bytes_ = nullptr;
+};
+
+Result<void> DequantizeOp::CheckWeights(const InferContext& context) {
+  if (type_.shape.rank() != 2)
+    return WrongInput(context, kCodes, "codes", "rank 2");
+  BITTERN_TRY(
+      CheckIs(context, kScale, "scale", DType::kF32, Shape{type_.shape[0]}));
+  if (Has(context, kZero))
+    return WrongInput(context, kZero, "zero", "nothing for weights");
+  return {};
+}
+
+Result<void> DequantizeOp::Infer(const InferContext& context) {
+  type_ = Has(context, kCodes) ? context.inputs[kCodes].type : TensorType();
+  const Encoding encoding = type_.code.encoding;
+  kind_ = IsByteEncoding(encoding)     ? Kind::kBytes
+          : IsWeightEncoding(encoding) ? Kind::kWeights
+                                       : Kind::kSigns;
+  if (kind_ != Kind::kBytes && context.def.attributes.contains("per")) {
+    return WrongAttribute(context, "per", "one", "none but for byte codes");
+  }
+  if (kind_ == Kind::kSigns) {
+    BITTERN_TRY(CheckSignCodes(context, kCodes, "codes"));
+    BITTERN_TRY(CheckQuantizer(context, kScale, type_.shape.Last(),
+                               GroupOf(type_), false));
+  } else if (kind_ == Kind::kWeights) {
+    BITTERN_TRY(CheckWeights(context));
+  } else {
+    BITTERN_TRY(CheckByteCodes(context, kCodes, "codes"));
+    BITTERN_TRY_ASSIGN(per_, ReadScalePer(context, true));
+    const Shape scales = ScaleShape(per_, type_.shape);
+    BITTERN_TRY(CheckIs(context, kScale, "scale", DType::kF32, scales));
+    if (Has(context, kZero))
+      BITTERN_TRY(CheckIs(context, kZero, "zero", DType::kF32, scales));
+  }
+  return SetOutput(context, 0, DType::kF32, type_.shape);
+}
+
+void DequantizeOp::Weights(const RunContext& context, size_t begin,
+                           size_t end) const {
+  const auto cols = static_cast<size_t>(type_.shape.Last());
+  const kernels::CodeMatrix codes{context.inputs[kCodes], OperandOf(type_.code),
+                                  static_cast<size_t>(type_.shape[0]), cols};
+  const auto* scale = RunInput<float>(context, kScale);
+  for (size_t row = begin; row < end; ++row) {
+    float* out = RunOutput<float>(context, 0) + row * cols;
+    for (size_t i = 0; i < cols; ++i) {
+      const auto value = static_cast<float>(kernels::ValueAt(codes, row, i));
+      out[i] = kernels::CanonicalReference(value * scale[row]);
     }
   }
+}
 
-  bool bipolar_ = false;
-  CodeLayout layout_;
-  const kernels::QuantizeKernel* kernel_ = nullptr;
-};
+void DequantizeOp::Rows(const RunContext& context, size_t begin,
+                        size_t end) const {
+  const auto stride =
+      static_cast<ptrdiff_t>(type_.shape.Last()) * ptrdiff_t{sizeof(float)};
+  const auto* scale = RunInput<float>(context, kScale);
+  const auto* zero = RunInput<float>(context, kZero);
+  auto* out = RunOutput<float>(context, 0);
+  if (kind_ == Kind::kSigns) {
+    signs_->dequantize(CodeLayout(type_).View(context.inputs[kCodes]), scale,
+                       zero, out, stride, begin, end - begin);
+  } else {
+    bytes_->dequantize({ByteLayout(type_).View(context.inputs[kCodes]),
+                        type_.code.encoding != Encoding::kUnsignedBytes, per_,
+                        scale, zero, out, stride},
+                       begin, end - begin);
+  }
+}
+
+void DequantizeOp::Run(const RunContext& context) const noexcept {
+  context.pool->For(static_cast<size_t>(type_.shape.Leading()),
+                    Grain(static_cast<size_t>(type_.shape.Last()), 4),
+                    [&](size_t, size_t begin, size_t end) {
+                      if (kind_ == Kind::kWeights)
+                        Weights(context, begin, end);
+                      else
+                        Rows(context, begin, end);
+                    });
+}
+
+constexpr AttributeSpec kAttributes[] = {
+    {"per", AttributeKind::kString, false}};
 
 }  // namespace
 
 constinit const OpInfo kDequantizeOp =
-    SimpleOpInfo("Dequantize", 1, 3, {}, &CreateOp<DequantizeOp>);
+    SimpleOpInfo("Dequantize", 1, 3, kAttributes, &CreateOp<DequantizeOp>);
 
 }  // namespace bittern::runtime

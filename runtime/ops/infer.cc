@@ -62,13 +62,12 @@ Result<void> CheckConstant(const InferContext& context, size_t input,
   return {};
 }
 
-Result<void> CheckCodes(const InferContext& context, size_t input,
-                        const char* label, Encoding encoding) {
-  const std::string expected =
-      encoding == Encoding::kSign ? "sign codes" : "bipolar codes";
+Result<void> CheckSignCodes(const InferContext& context, size_t input,
+                            const char* label) {
+  const std::string expected = "sign codes";
   if (!Has(context, input)) return WrongInput(context, input, label, expected);
   const TensorType& type = context.inputs[input].type;
-  if (type.dtype != DType::kCode || type.code.encoding != encoding) {
+  if (type.dtype != DType::kCode || type.code.encoding != Encoding::kSign) {
     return WrongInput(context, input, label, expected);
   }
   if (type.shape.rank() == 0 || type.shape.Last() == 0) {

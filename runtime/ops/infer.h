@@ -61,9 +61,9 @@ Result<void> CheckIs(const InferContext& context, size_t input,
 // As CheckIs, and a constant.
 Result<void> CheckConstant(const InferContext& context, size_t input,
                            const char* label, DType dtype, const Shape& shape);
-// The input is there and holds codes of this encoding, of rank >= 1.
-Result<void> CheckCodes(const InferContext& context, size_t input,
-                        const char* label, Encoding encoding);
+// The input is there and holds sign codes of at least one column.
+Result<void> CheckSignCodes(const InferContext& context, size_t input,
+                            const char* label);
 
 // `axis` in [-rank, rank) made non-negative.
 Result<size_t> CheckAxis(const InferContext& context, const char* name,

@@ -1,32 +1,15 @@
-// LowBitLinear: an exact integer product of sign codes and 1-bit weights, and
-// one of three epilogues: floats with bias and residual, codes through integer
-// windows, or codes after a LayerNorm of each column group. README.md has the
-// definition.
-#include "kernels/base/bits.h"
+// LowBitLinear: a product of codes and low-bit weights, exact in integers, or
+// of floats and low-bit weights, and an epilogue (linear_epilogue.h). README.md
+// has the definition.
 #include "kernels/gemm/gemm.h"
-#include "runtime/ops/codes.h"
 #include "runtime/ops/gemm_driver.h"
+#include "runtime/ops/linear_epilogue.h"
 #include "runtime/ops/op_registry.h"
-#include "runtime/ops/sign_windows.h"
 
 namespace bittern::runtime {
 namespace {
 
-using kernels::EpilogueKind;
-
-enum Input : size_t {
-  kCodes,
-  kWeights,
-  kScale,
-  kBias,
-  kResidual,
-  kGamma,
-  kBeta,
-  kA,
-  kZ
-};
-constexpr int64_t kMaxK = int64_t{1}
-                          << 24;  // so that every accumulator is exact in fp32
+using kernels::Operand;
 
 class LowBitLinearOp final : public Op {
  public:
@@ -35,226 +18,125 @@ class LowBitLinearOp final : public Op {
   void Run(const RunContext& context) const noexcept override;
   std::string Kernel() const override { return driver_.Name(); }
   OpCost Cost() const override {
-    const double nk = static_cast<double>(n_) * static_cast<double>(in_.cols);
-    return {static_cast<double>(in_.rows) * nk, 1, 1, nk / 8};
+    const size_t bytes =
+        kernels::CanonicalBytes(product_.types.weights, n_, product_.k);
+    return {static_cast<double>(m_ * n_) * static_cast<double>(product_.k),
+            weight_bits_, activation_bits_, static_cast<double>(bytes)};
   }
 
  private:
-  Result<void> CheckOperands(const InferContext& context);
-  Result<void> CheckEpilogue(const InferContext& context, const Shape& out);
-  Result<void> ReadFunctions(const InferContext& context);
-  Result<void> MakeWindows(const PrepareContext& context);
-  void MakeHalfLines();
-  void SetWindows(kernels::EpilogueArgs& args) const;
+  Result<void> CheckX(const InferContext& context);
+  Result<void> CheckWeights(const InferContext& context);
 
-  EpilogueKind kind_ = EpilogueKind::kScaleF32;
-  CodeLayout in_, out_;
-  size_t n_ = 0;
-  float epsilon_ = 0;
-  std::vector<SignFunction> functions_;
-  SignWindows windows_;
-  // The same windows as half-lines, where all are; else empty.
-  std::vector<int32_t> above_, below_;
-  std::vector<uint64_t> swap_;
+  size_t m_ = 0, n_ = 0;
+  int weight_bits_ = 0, activation_bits_ = 0;
+  CodeLayout planes_;  // of x, if it is sign codes
+  LinearProduct product_;
+  LinearEpilogue epilogue_;
   GemmDriver driver_;
   std::shared_ptr<const AlignedBuffer> packed_;
 };
 
-Result<void> LowBitLinearOp::CheckOperands(const InferContext& context) {
-  BITTERN_TRY(CheckCodes(context, kCodes, "codes", Encoding::kSign));
-  BITTERN_TRY(CheckCodes(context, kWeights, "w", Encoding::kBipolar));
-  const TensorType& codes = context.inputs[kCodes].type;
-  const Shape& w = context.inputs[kWeights].type.shape;
-  if (GroupOf(codes) != codes.shape.Last())
-    return WrongInput(context, kCodes, "codes", "one group of columns");
-  if (w.rank() != 2 || w[0] < 1 || w[1] != codes.shape.Last() || w[1] > kMaxK) {
-    return WrongInput(
-        context, kWeights, "w",
-        "[N," + std::to_string(codes.shape.Last()) + "] with K up to 2^24");
+Result<void> LowBitLinearOp::CheckX(const InferContext& context) {
+  if (!Has(context, kLinearX))
+    return WrongInput(context, kLinearX, "x", "codes or f32");
+  const TensorType& x = context.inputs[kLinearX].type;
+  if (x.dtype == DType::kF32) {
+    product_.types.activations = Operand::kF32;
+    activation_bits_ = 32;
+    if (x.shape.rank() == 0 || x.shape.Last() == 0)
+      return WrongInput(context, kLinearX, "x", "at least one column");
+    return {};
   }
-  if (context.inputs[kWeights].constant == nullptr)
-    return WrongInput(context, kWeights, "w", "a constant");
-  const Shape n{w[0]};
-  BITTERN_TRY(CheckConstant(context, kScale, "scale", DType::kF32, n));
-  if (Has(context, kBias))
-    BITTERN_TRY(CheckConstant(context, kBias, "bias", DType::kF32, n));
+  product_.types.activations = OperandOf(x.code);
+  activation_bits_ = x.code.bits;
+  if (IsByteEncoding(x.code.encoding))
+    return CheckByteCodes(context, kLinearX, "x");
+  BITTERN_TRY(CheckSignCodes(context, kLinearX, "x"));
+  if (GroupOf(x) != x.shape.Last())
+    return WrongInput(context, kLinearX, "x", "one group of columns");
+  planes_ = CodeLayout(x);
   return {};
 }
 
-Result<void> LowBitLinearOp::ReadFunctions(const InferContext& context) {
-  functions_.clear();
-  std::string_view names = context.String("functions", "");
-  auto args = context.Floats("function_args");
-  while (!names.empty()) {
-    const size_t end = std::min(names.find(' '), names.size());
-    const std::string_view name = names.substr(0, end);
-    names.remove_prefix(std::min(end + 1, names.size()));
-    if (name == "relu") {
-      functions_.push_back({SignFunction::Kind::kRelu});
-    } else if (name == "gelu") {
-      functions_.push_back({SignFunction::Kind::kGelu});
-    } else if (name == "clip" && args.size() >= 2) {
-      functions_.push_back({SignFunction::Kind::kClip, args[0], args[1]});
-      args = args.subspan(2);
-    } else {
-      return WrongAttribute(
-          context, "functions", "'" + std::string(name) + "'",
-          "relu, gelu or clip, and two function_args for each clip");
-    }
+Result<void> LowBitLinearOp::CheckWeights(const InferContext& context) {
+  const int64_t k = context.inputs[kLinearX].type.shape.Last();
+  const TensorType w = Has(context, kLinearWeights)
+                           ? context.inputs[kLinearWeights].type
+                           : TensorType();
+  product_.types.weights = OperandOf(w.code);
+  weight_bits_ = w.code.bits;
+  if (!IsWeightEncoding(w.code.encoding) ||
+      product_.types.weights == Operand::kF32) {
+    return WrongInput(context, kLinearWeights, "w", "codes of weights");
   }
-  if (!args.empty()) {
-    return WrongAttribute(context, "function_args",
-                          std::to_string(args.size()) + " too many",
-                          "two for each clip");
+  if (w.shape.rank() != 2 || w.shape[0] < 1 || w.shape[1] != k) {
+    return WrongInput(context, kLinearWeights, "w",
+                      "[N," + std::to_string(k) + "]");
   }
-  return {};
-}
-
-Result<void> LowBitLinearOp::CheckEpilogue(const InferContext& context,
-                                           const Shape& out) {
-  const std::string_view name = context.String("epilogue", "");
-  const bool sign = name == "sign", norm = name == "group_norm_sign";
-  if (!sign && !norm && name != "f32") {
-    return WrongAttribute(context, "epilogue", "'" + std::string(name) + "'",
-                          "f32, sign or group_norm_sign");
-  }
-  struct Use {
-    size_t input;
-    const char* label;
-    bool used;
-  };
-  for (const Use& use :
-       {Use{kResidual, "residual", !sign && !norm}, Use{kGamma, "gamma", norm},
-        Use{kBeta, "beta", norm}, Use{kA, "a", sign || norm},
-        Use{kZ, "z", sign || norm}}) {
-    if (!use.used && Has(context, use.input)) {
-      return WrongInput(context, use.input, use.label,
-                        "nothing for epilogue " + std::string(name));
-    }
-  }
-  BITTERN_TRY(ReadFunctions(context));
-  if (!sign && !functions_.empty())
-    return WrongAttribute(context, "functions", "some",
-                          "none but for epilogue sign");
-  kind_ = sign   ? EpilogueKind::kWindowSign
-          : norm ? EpilogueKind::kGroupNormSign
-                 : EpilogueKind::kScaleF32;
-  if (!sign && !norm) {
-    if (Has(context, kResidual))
-      BITTERN_TRY(CheckIs(context, kResidual, "residual", DType::kF32, out));
-    return SetOutput(context, 0, DType::kF32, out);
-  }
-  BITTERN_TRY_ASSIGN(const int64_t group, CheckGroup(context, out.Last()));
-  BITTERN_TRY(CheckQuantizer(context, kA, out.Last(), group, true));
-  if (norm) {
-    BITTERN_TRY(
-        CheckConstant(context, kGamma, "gamma", DType::kF32, Shape{group}));
-    BITTERN_TRY(
-        CheckConstant(context, kBeta, "beta", DType::kF32, Shape{group}));
-    epsilon_ = context.Float("epsilon", 1e-5f);
-  }
-  BITTERN_TRY(SetSignOutput(context, 0, out, group));
-  out_ = CodeLayout(context.outputs[0]);
-  return {};
+  if (context.inputs[kLinearWeights].constant == nullptr)
+    return WrongInput(context, kLinearWeights, "w", "a constant");
+  product_.k = static_cast<size_t>(k);
+  if (product_.types.activations == Operand::kF32) return {};
+  const size_t most = kernels::MaxK(product_.types, 32);
+  if (product_.k <= most) return {};
+  return context.Fail("sums: got " + std::to_string(k) + " products of " +
+                      ToString(context.inputs[kLinearX].type) + " and " +
+                      ToString(w) + ", expected at most " +
+                      std::to_string(most) + " to fit 32 bits");
 }
 
 Result<void> LowBitLinearOp::Infer(const InferContext& context) {
-  BITTERN_TRY(CheckOperands(context));
-  const TensorType& codes = context.inputs[kCodes].type;
-  Shape out = codes.shape;
-  out[out.rank() - 1] = context.inputs[kWeights].type.shape[0];
-  in_ = CodeLayout(codes);
+  BITTERN_TRY(CheckX(context));
+  BITTERN_TRY(CheckWeights(context));
+  Shape out = context.inputs[kLinearX].type.shape;
+  out[out.rank() - 1] = context.inputs[kLinearWeights].type.shape[0];
+  product_.out = out;
   n_ = static_cast<size_t>(out.Last());
-  return CheckEpilogue(context, out);
-}
-
-Result<void> LowBitLinearOp::MakeWindows(const PrepareContext& context) {
-  const auto values = [&](size_t input) {
-    return Has(context, input)
-               ? static_cast<const float*>(context.inputs[input].constant)
-               : nullptr;
-  };
-  const SignLayer layer{n_,         in_.cols,   values(kScale), values(kBias),
-                        functions_, values(kA), values(kZ),     out_.group};
-  auto windows =
-      MakeSignWindows(layer, *kernels::SelectElementwise(context.cpu));
-  if (!windows.ok()) {
-    return Unsupported(context.def.op + " '" + context.def.name +
-                       "': " + windows.error().message);
-  }
-  windows_ = std::move(windows).value();
-  MakeHalfLines();
-  return {};
-}
-
-void LowBitLinearOp::MakeHalfLines() {
-  above_.resize(n_);
-  below_.resize(n_);
-  swap_.resize(kernels::RowWords(n_, out_.group));
-  kernels::EpilogueArgs args;
-  SetWindows(args);
-  if (!kernels::MakeHalfLines(args, n_, out_.group,
-                              static_cast<int32_t>(in_.cols), above_.data(),
-                              below_.data(), swap_.data())) {
-    above_.clear();
-  }
-}
-
-void LowBitLinearOp::SetWindows(kernels::EpilogueArgs& args) const {
-  args.pos_lo = windows_.pos_lo.data();
-  args.pos_hi = windows_.pos_hi.data();
-  args.neg_lo = windows_.neg_lo.data();
-  args.neg_hi = windows_.neg_hi.data();
-  if (!above_.empty())
-    args.half_lines = {above_.data(), below_.data(), swap_.data()};
+  m_ = static_cast<size_t>(out.Leading());
+  return epilogue_.Infer(context, product_);
 }
 
 Result<void> LowBitLinearOp::Prepare(PrepareContext& context) {
-  using kernels::Operand;
-  const size_t k = in_.cols;
-  const kernels::GemmTypes types{Operand::kBipolar, Operand::kSign};
-  const auto* gemm = kernels::SelectGemm({types, in_.rows, n_, k}, context.cpu);
-  const auto* epilogue = kernels::SelectEpilogue(kind_, context.cpu);
-  if (kind_ == EpilogueKind::kWindowSign) BITTERN_TRY(MakeWindows(context));
-  // Strips of codes are whole words inside a group, or whole groups where a
-  // group is no whole words or is normed (epilogue.h).
-  size_t unit = 1;
-  if (kind_ != EpilogueKind::kScaleF32) {
-    const bool words = out_.group % 64 == 0 || out_.group == n_;
-    unit = words && kind_ == EpilogueKind::kWindowSign ? 64 : out_.group;
+  const size_t k = product_.k;
+  const auto* gemm =
+      kernels::SelectGemm({product_.types, m_, n_, k}, context.cpu);
+  if (gemm == nullptr) {
+    return Unsupported(context.def.op + " '" + context.def.name +
+                       "': got sums of " + std::to_string(k) +
+                       " products, more than any kernel takes");
   }
-  driver_ = GemmDriver(gemm, epilogue, types, n_, k, unit);
+  BITTERN_TRY(epilogue_.Prepare(context));
+  driver_ = GemmDriver(gemm, epilogue_.kernel(), product_.types, n_, k,
+                       epilogue_.StripUnit());
   context.scratch_per_thread = driver_.ScratchPerThread();
-  const void* weights = context.inputs[kWeights].constant;
+  context.scratch_shared = epilogue_.ScratchBytes();
+  const InputInfo& weights = context.inputs[kLinearWeights];
+  // The packed form may depend on what the activations are.
+  const std::string layout =
+      std::string(gemm->name) + " " +
+      std::to_string(static_cast<int>(product_.types.activations));
   BITTERN_TRY_ASSIGN(
-      packed_, context.model.Packed(context.inputs[kWeights].tensor, gemm->name,
-                                    driver_.RhsBytes(), [&](void* out) {
-                                      driver_.PackRhs(weights, out);
-                                    }));
+      packed_, context.model.Packed(
+                   weights.tensor, layout, driver_.RhsBytes(),
+                   [&](void* out) { driver_.PackRhs(weights.constant, out); }));
   return {};
 }
 
 void LowBitLinearOp::Run(const RunContext& context) const noexcept {
+  const void* x = context.inputs[kLinearX];
   kernels::GemmLhs lhs;
-  lhs.planes = in_.View(context.inputs[kCodes]);
-  kernels::EpilogueArgs args;
-  args.scale = RunInput<float>(context, kScale);
-  args.bias = RunInput<float>(context, kBias);
-  args.epsilon = epsilon_;
-  if (kind_ == EpilogueKind::kScaleF32) {
-    args.residual = RunInput<float>(context, kResidual);
-    args.residual_stride = args.out_stride =
-        static_cast<ptrdiff_t>(n_ * sizeof(float));
-    args.out_f32 = RunOutput<float>(context, 0);
+  if (product_.types.activations == Operand::kF32) {
+    lhs.f32 = static_cast<const float*>(x);
+    lhs.f32_stride = static_cast<ptrdiff_t>(product_.k * sizeof(float));
+  } else if (product_.types.activations == Operand::kSign) {
+    lhs.planes = planes_.View(x);
   } else {
-    args.codes = out_.View(context.outputs[0]);
-    SetWindows(args);
-    args.gamma = RunInput<float>(context, kGamma);
-    args.beta = RunInput<float>(context, kBeta);
-    args.a = RunInput<float>(context, kA);
-    args.z = RunInput<float>(context, kZ);
+    lhs.bytes = static_cast<const uint8_t*>(x);
+    lhs.bytes_stride = static_cast<ptrdiff_t>(product_.k);
   }
-  driver_.Run(lhs, packed_->data(), args, in_.rows, context);
+  driver_.Run(lhs, packed_->data(),
+              epilogue_.Args(context, context.scratch_shared), m_, context);
 }
 
 constexpr AttributeSpec kAttributes[] = {
@@ -262,11 +144,17 @@ constexpr AttributeSpec kAttributes[] = {
     {"functions", AttributeKind::kString, false},
     {"function_args", AttributeKind::kFloats, false},
     {"epsilon", AttributeKind::kFloat, false},
-    {"group", AttributeKind::kInt, false}};
+    {"group", AttributeKind::kInt, false},
+    {"per", AttributeKind::kString, false},
+    {"lo", AttributeKind::kInt, false},
+    {"hi", AttributeKind::kInt, false},
+    {"bipolar2", AttributeKind::kInt, false},
+    {"multiply", AttributeKind::kInt, false},
+    {"zero_after", AttributeKind::kInt, false}};
 
 }  // namespace
 
-constinit const OpInfo kLowBitLinearOp =
-    SimpleOpInfo("LowBitLinear", 3, 9, kAttributes, &CreateOp<LowBitLinearOp>);
+constinit const OpInfo kLowBitLinearOp = SimpleOpInfo(
+    "LowBitLinear", 3, kLinearInputs, kAttributes, &CreateOp<LowBitLinearOp>);
 
 }  // namespace bittern::runtime

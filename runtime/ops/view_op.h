@@ -21,7 +21,8 @@ class ViewOp : public Op {
                           " for an input of " + ToString(type.shape) +
                           ", expected as many elements");
     }
-    if (type.dtype == DType::kCode && shape.Last() != type.shape.Last()) {
+    if (type.dtype == DType::kCode && !IsByteEncoding(type.code.encoding) &&
+        shape.Last() != type.shape.Last()) {
       return context.Fail("shape: got " + ToString(shape) + " for " +
                           ToString(type) +
                           ", expected the last dimension of codes unchanged");

@@ -31,12 +31,15 @@ Result<void> CheckActivation(const TensorType& type) {
   BITTERN_TRY_ASSIGN([[maybe_unused]] const int64_t elements,
                      CheckedElements(type.shape));
   if (type.dtype != DType::kCode) return {};
-  if (type.code.encoding != Encoding::kSign || type.shape.rank() == 0 ||
-      type.code.group < 0 ||
-      (type.code.group > 0 && type.shape.Last() % type.code.group != 0)) {
-    return Internal(
-        "got codes " + ToString(type) +
-        ", expected sign codes with a group that divides the last dimension");
+  const bool grouped = type.code.encoding == Encoding::kSign;
+  if ((!grouped && !IsByteEncoding(type.code.encoding)) ||
+      OperandOf(type.code) == kernels::Operand::kF32 ||
+      type.shape.rank() == 0 || type.code.group < 0 ||
+      (type.code.group > 0 &&
+       (!grouped || type.shape.Last() % type.code.group != 0))) {
+    return Internal("got codes " + ToString(type) +
+                    ", expected codes of activations with a group that divides "
+                    "the last dimension");
   }
   return {};
 }

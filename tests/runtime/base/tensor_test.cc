@@ -56,6 +56,58 @@ TEST_CASE("bytes of every kind of tensor") {
         64);  // only the counts
 }
 
+TEST_CASE("codes of every width have a name, an operand and a size") {
+  struct Row {
+    const char* name;
+    Encoding encoding;
+    uint8_t bits;
+    kernels::Operand operand;
+    size_t bytes;  // of [3, 9]
+  };
+  using kernels::Operand;
+  for (const Row& row :
+       {Row{"bipolar", Encoding::kBipolar, 1, Operand::kBipolar, 6},
+        Row{"ternary", Encoding::kTernary, 2, Operand::kTernary, 6},
+        Row{"bipolar2w", Encoding::kBipolar2, 2, Operand::kBipolar2, 9},
+        Row{"u1w", Encoding::kUnsigned, 1, Operand::kU1, 6},
+        Row{"u2w", Encoding::kUnsigned, 2, Operand::kU2, 9},
+        Row{"u3w", Encoding::kUnsigned, 3, Operand::kU3, 12},
+        Row{"u4w", Encoding::kUnsigned, 4, Operand::kU4, 15},
+        Row{"u8w", Encoding::kUnsigned, 8, Operand::kU8, 27},
+        Row{"s2w", Encoding::kSigned, 2, Operand::kS2, 9},
+        Row{"s3w", Encoding::kSigned, 3, Operand::kS3, 12},
+        Row{"s4w", Encoding::kSigned, 4, Operand::kS4, 15},
+        Row{"s8w", Encoding::kSigned, 8, Operand::kS8, 27},
+        Row{"s16w", Encoding::kSigned, 16, Operand::kS16, 54},
+        Row{"bipolar2c", Encoding::kBipolar2Bytes, 2, Operand::kBipolar2, 27},
+        Row{"u1c", Encoding::kUnsignedBytes, 1, Operand::kU1, 27},
+        Row{"u8c", Encoding::kUnsignedBytes, 8, Operand::kU8, 27},
+        Row{"s2c", Encoding::kSignedBytes, 2, Operand::kS2, 27},
+        Row{"s8c", Encoding::kSignedBytes, 8, Operand::kS8, 27}}) {
+    INFO(row.name);
+    const CodeType code{row.encoding, row.bits, 0};
+    CHECK(ToString(code) == row.name);
+    CHECK(CodeTypeNamed(row.name) == code);
+    CHECK(OperandOf(code) == row.operand);
+    CHECK(ByteSize({DType::kCode, {3, 9}, code}) == row.bytes);
+    const bool bytes = std::string_view(row.name).ends_with('c');
+    CHECK(IsByteEncoding(row.encoding) == bytes);
+    CHECK(IsWeightEncoding(row.encoding) == !bytes);
+  }
+  CHECK_FALSE(IsWeightEncoding(Encoding::kSign));
+  CHECK_FALSE(IsByteEncoding(Encoding::kSign));
+  CHECK_FALSE(IsWeightEncoding(Encoding::kNone));
+  CHECK(CodeTypeNamed("sign")->encoding == Encoding::kSign);
+  CHECK_FALSE(CodeTypeNamed("u5w"));
+  for (const CodeType none :
+       {CodeType{}, CodeType{Encoding::kUnsigned, 5, 0},
+        CodeType{Encoding::kSigned, 1, 0}, CodeType{Encoding::kTernary, 1, 0},
+        CodeType{Encoding::kUnsignedBytes, 16, 0}}) {
+    CHECK(OperandOf(none) == kernels::Operand::kF32);
+    CHECK(ToString(none) == "code");
+  }
+}
+
 TEST_CASE("texts of types") {
   CHECK(ToString(TensorType{DType::kF32, {1, 198, 192}, {}}) ==
         "f32[1,198,192]");

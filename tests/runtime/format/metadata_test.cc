@@ -110,8 +110,13 @@ TEST_CASE("types whose size cannot be computed") {
   CHECK(message({INT64_MIN, 2}, 1, 0).find("not known") != std::string::npos);
   CHECK(message(std::vector<int64_t>(9, 1), 1, 0) ==
         "tensor 0: rank: got 9, expected at most 8");
-  CHECK(message({4, 4}, 7, 2).find("expected numbers or bipolar codes") !=
-        std::string::npos);
+  // Sign codes, byte codes, and widths that no encoding has.
+  constexpr uint8_t kNone[] = {0, 2, 7, 8, 9, 10, 255};
+  for (const uint8_t encoding : kNone) {
+    CHECK(message({4, 4}, 7, encoding)
+              .find("expected numbers or codes of weights") !=
+          std::string::npos);
+  }
   CHECK(message({4, 4}, 99, 0).find("data size") != std::string::npos);
 }
 

@@ -54,7 +54,8 @@ const Rule kRules[] = {
     {"dimension below -1", Code::kInvalidArgument,
      [](ModelDef& d) { d.tensors[0].type.shape[0] = -2; }, "dimension"},
     {"code bits", Code::kInvalidArgument,
-     [](ModelDef& d) { d.tensors[3].type.code.bits = 2; }, "code bits"},
+     [](ModelDef& d) { d.tensors[3].type.code.bits = 2; },
+     "encoding 1 with 2 bits"},
     {"bipolar rank", Code::kInvalidArgument,
      [](ModelDef& d) {
        d.tensors[3].type.shape = {2, 3, 3};
@@ -68,6 +69,27 @@ const Rule kRules[] = {
     {"sign constant", Code::kInvalidArgument,
      [](ModelDef& d) { d.tensors[3].type.code.encoding = Encoding::kSign; },
      "constant"},
+    {"byte constant", Code::kInvalidArgument,
+     [](ModelDef& d) {
+       d.tensors[3].type.code = {Encoding::kUnsignedBytes, 4, 0};
+     },
+     "got u4c"},
+    {"width of no encoding", Code::kInvalidArgument,
+     [](ModelDef& d) {
+       d.tensors[3].type.code = {Encoding::kSigned, 1, 0};
+     },
+     "encoding 4 with 1 bits"},
+    {"weights rank", Code::kInvalidArgument,
+     [](ModelDef& d) {
+       d.tensors[3].type = {DType::kCode, {9}, {Encoding::kTernary, 2, 0}};
+     },
+     "expected rank 2"},
+    {"byte group", Code::kInvalidArgument,
+     [](ModelDef& d) {
+       d.tensors[4].type = {
+           DType::kCode, {2, 9}, {Encoding::kSignedBytes, 4, 3}};
+     },
+     "s4c codes: got group 3"},
     {"sign group", Code::kInvalidArgument,
      [](ModelDef& d) {
        d.tensors[4].type = {DType::kCode, {2, 9}, {Encoding::kSign, 1, 2}};

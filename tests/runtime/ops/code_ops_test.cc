@@ -169,7 +169,7 @@ TEST_CASE("Quantisers that do not fit are refused") {
   CHECK(ErrorOf({"Dequantize", {weights}}) ==
         "input scale: got nothing, expected f32[2]");
   CHECK(ErrorOf({"Dequantize", {weights, two, two}}) ==
-        "input z: got f32[2], expected nothing for bipolar codes");
+        "input zero: got f32[2], expected nothing for weights");
 }
 
 }  // namespace

@@ -5,8 +5,7 @@
 #include <limits>
 
 #include "runtime/ops/op.h"
-#include "tests/runtime/ops/op_runner.h"
-#include "tests/support/random.h"
+#include "tests/runtime/ops/multi_bit.h"
 
 namespace bittern::test {
 namespace {
@@ -45,8 +44,10 @@ Shape AnyShape(Random& random) {
 
 runtime::AttributeValue AnyAttribute(Random& random, AttributeKind kind) {
   constexpr const char* kWords[] = {
-      "",     "f32",  "sign", "group_norm_sign", "i64", "relu gelu",
-      "clip", "bool", "?"};
+      "",      "f32",       "sign",   "group_norm_sign",
+      "bytes", "relu gelu", "clip",   "add residual prelu",
+      "row",   "column",    "tensor", "layer_norm",
+      "i64",   "gelu_clip", "bool",   "?"};
   constexpr float kFloats[] = {0,
                                1,
                                -1,
@@ -83,21 +84,27 @@ Value AnyValue(Random& random) {
   const size_t choice = random.Below(12);
   const bool small = shape.Elements() <= kMaxElements;
   const auto count = static_cast<size_t>(small ? shape.Elements() : 0);
-  std::vector<int> codes(count);
   if (choice == 0 && shape.rank() > 0) {
-    for (int& c : codes) c = static_cast<int>(random.Below(3)) - 1;
-    const int64_t group =
-        random.Below(2) == 0 && shape.Last() % 2 == 0 ? shape.Last() / 2 : 0;
-    if (small && shape.Last() > 0) return Sign(shape, group, codes);
-    return {
-        TensorType{DType::kCode, shape, {runtime::Encoding::kSign, 1, group}},
-        nullptr};
+    const bool sign = random.Below(2) == 0;
+    const int64_t group = sign && random.Below(2) == 0 && shape.Last() % 2 == 0
+                              ? shape.Last() / 2
+                              : 0;
+    if (sign && small && shape.Last() > 0)
+      return Sign(shape, group, AnyCodes(random, "sign", count));
+    const std::string& type = kByteTypes[random.Below(kByteTypes.size())];
+    if (!sign && small)
+      return CodeTensor(type, shape, AnyCodes(random, type, count));
+    runtime::CodeType code = *runtime::CodeTypeNamed(sign ? "sign" : type);
+    code.group = group;
+    return {TensorType{DType::kCode, shape, code}, nullptr};
   }
   if (choice == 1) {
     const Shape matrix{static_cast<int64_t>(random.Below(5)),
                        static_cast<int64_t>(random.Below(70))};
-    return Bipolar(matrix,
-                   std::vector<int>(static_cast<size_t>(matrix.Elements()), 1));
+    const std::string& type = kWeightTypes[random.Below(kWeightTypes.size())];
+    return CodeTensor(
+        type, matrix,
+        AnyCodes(random, type, static_cast<size_t>(matrix.Elements())));
   }
   const DType dtype = kTypes[random.Below(std::size(kTypes))];
   if (!small) return {TensorType{dtype, shape, {}}, nullptr};
@@ -195,6 +202,28 @@ std::vector<OpCall> ValidCalls() {
   const Value zero_points = Constant(I32({2}, {1, -1}));
   const Value weights = Bipolar({6, 70}, std::vector<int>(420, 1));
   using Ints = std::vector<int64_t>;
+  const auto fours = [](size_t count) { return std::vector<int>(count, -4); };
+  const auto bytes = [](const Shape& shape) {
+    return CodeTensor(
+        "u4c", shape,
+        std::vector<int>(static_cast<size_t>(shape.Elements()), 9));
+  };
+  const Value counts = Constant(I32({6}, {1, -2, 3, -4, 5, -6}));
+  const runtime::AttributeMap low_bit{
+      {"epilogue", std::string("bytes")},
+      {"functions", std::string("mul residual prelu clip")},
+      {"function_args", std::vector<float>{-1, 5}},
+      {"per", std::string("column")},
+      {"lo", int64_t{0}},
+      {"hi", int64_t{15}},
+      {"zero_after", int64_t{1}}};
+  const runtime::AttributeMap attention{{"heads", int64_t{2}},
+                                        {"output", std::string("bytes")},
+                                        {"p_lo", int64_t{0}},
+                                        {"p_hi", int64_t{255}},
+                                        {"per", std::string("column")},
+                                        {"lo", int64_t{-8}},
+                                        {"hi", int64_t{7}}};
   const runtime::AttributeMap sign{{"epilogue", std::string("sign")},
                                    {"group", int64_t{3}},
                                    {"functions", std::string("relu")}};
@@ -259,6 +288,31 @@ std::vector<OpCall> ValidCalls() {
       {"NonMaxSuppression",
        {Constant(Iota({1, 3, 4})), Constant(Iota({1, 2, 3}))},
        {{"max_output_boxes_per_class", int64_t{2}}}},
+      {"Quantize",
+       {Iota({2, 6}), Iota({2, 1}), Iota({2, 1}), floats(6), floats(6)},
+       {{"per", std::string("row")},
+        {"lo", int64_t{-8}},
+        {"hi", int64_t{7}},
+        {"zero_after", int64_t{1}},
+        {"source", std::string("layer_norm")}}},
+      {"Dequantize",
+       {bytes({2, 6}), floats(6), floats(6)},
+       {{"per", std::string("column")}}},
+      {"Dequantize", {CodeTensor("s3w", {2, 6}, fours(12)), floats(2)}},
+      {"LowBitLinear",
+       {bytes({2, 70}), CodeTensor("ternary", {6, 70}, std::vector<int>(420)),
+        floats(6), floats(6), Iota({2, 6}), std::nullopt, std::nullopt,
+        floats(6), floats(6), counts, Iota({2, 1}), I32({2, 1}, {3, -4}),
+        counts, Constant(Iota({2, 6}))},
+       low_bit},
+      {"LowBitLinear",
+       {Iota({2, 70}), CodeTensor("s3w", {6, 70}, fours(420)), floats(6)},
+       {{"epilogue", std::string("f32")}}},
+      {"CodeAttention",
+       {bytes({4, 3, 16}), bytes({4, 5, 16}), bytes({4, 5, 16}), floats(2),
+        zero_points, zero_points, zero_points, floats(2), floats(2), floats(2),
+        Iota({2, 3, 5}), Iota({2, 3, 5}), floats(16), floats(16), zero_points},
+       attention},
       {"MathFunction", {Iota({4})}, {{"function", std::string("Cos")}}},
       {"Dequantize", {ones({2, 6}, 3), floats(2), floats(2)}},
       {"LayerNormBinarize",

@@ -233,16 +233,20 @@ TEST_CASE("Operands, epilogues and functions that do not fit are refused") {
     return call;
   };
   const Value six = Constant(Iota({6}));
-  CHECK(ErrorOf(with("f32", 0, Iota({2, 8}))) ==
-        "input codes: got f32[2,8], expected sign codes");
+  CHECK(ErrorOf(with("f32", 0, I64({2, 8}, std::vector<int64_t>(16)))) ==
+        "input x: got i64[2,8], expected sign codes");
   CHECK(ErrorOf(with("f32", 0, std::nullopt)) ==
-        "input codes: got nothing, expected sign codes");
+        "input x: got nothing, expected codes or f32");
+  CHECK(ErrorOf(with("f32", 0, F32({2, 0}, {}))) ==
+        "input x: got f32[2,0], expected at least one column");
   CHECK(ErrorOf(with("f32", 0, Sign({2, 8}, 4, layer.codes))) ==
-        "input codes: got sign[2,8]/4, expected one group of columns");
+        "input x: got sign[2,8]/4, expected one group of columns");
   CHECK(ErrorOf(with("f32", 0, Sign({2, 7}, 0, std::vector<int>(14, 1)))) ==
-        "input w: got bipolar[6,8], expected [N,7] with K up to 2^24");
+        "input w: got bipolar[6,8], expected [N,7]");
   CHECK(ErrorOf(with("f32", 1, Iota({6, 8}))) ==
-        "input w: got f32[6,8], expected bipolar codes");
+        "input w: got f32[6,8], expected codes of weights");
+  CHECK(ErrorOf(with("f32", 1, Sign({2, 8}, 0, layer.codes))) ==
+        "input w: got sign[2,8], expected codes of weights");
   Value variable = Bipolar({6, 8}, layer.weights);
   variable.constant = false;
   CHECK(ErrorOf(with("f32", 1, variable)) ==
@@ -266,7 +270,7 @@ TEST_CASE("Operands, epilogues and functions that do not fit are refused") {
   CHECK(ErrorOf(layer.Call("group_norm_sign", false)) ==
         "input gamma: got nothing, expected f32[6]");
   CHECK(ErrorOf(layer.Call("int8", false)) ==
-        "epilogue: got 'int8', expected f32, sign or group_norm_sign");
+        "epilogue: got 'int8', expected f32, bytes, sign or group_norm_sign");
   CHECK(ErrorOf(sign_with({{"group", int64_t{4}}})) ==
         "group: got 4, expected 0 or a divisor of 6");
   CHECK(ErrorOf(sign_with({{"functions", std::string("relu swish")}}))
@@ -276,10 +280,15 @@ TEST_CASE("Operands, epilogues and functions that do not fit are refused") {
             .starts_with("functions: got 'clip'"));
   CHECK(ErrorOf(sign_with({{"function_args", std::vector<float>{1}}})) ==
         "function_args: got 1 too many, expected two for each clip");
-  OpCall floats = layer.Call("f32", false);
-  floats.attributes["functions"] = std::string("relu");
-  CHECK(ErrorOf(floats) ==
-        "functions: got some, expected none but for epilogue sign");
+  OpCall norm = layer.Call("group_norm_sign", false);
+  norm.attributes["functions"] = std::string("relu");
+  CHECK(ErrorOf(norm) ==
+        "functions: got some, expected none for epilogue group_norm_sign");
+  CHECK(ErrorOf(sign_with({{"functions", std::string("add")}}))
+            .starts_with("functions: got 'add', expected relu, gelu or clip"));
+  CHECK(ErrorOf(with("sign", 0, Iota({2, 8}))) ==
+        "epilogue sign: got bipolar[6,8] and f32[2,8], expected bipolar "
+        "weights and sign codes");
 }
 
 TEST_CASE(

@@ -186,7 +186,11 @@ std::vector<int> Codes(const Value& value) {
   return codes;
 }
 
-runtime::Result<std::vector<Value>> TryRun(const OpCall& call) {
+namespace {
+
+// The outputs; and what the op calls its kernel.
+runtime::Result<std::vector<Value>> TryRun(const OpCall& call,
+                                           std::string* kernel) {
   const runtime::OpInfo* info = runtime::FindOp(call.op);
   REQUIRE(info != nullptr);
   const auto model = ModelOf(call);
@@ -206,13 +210,29 @@ runtime::Result<std::vector<Value>> TryRun(const OpCall& call) {
   runtime::PrepareContext prepare{*model, def,      inputs,
                                   types,  call.cpu, call.threads};
   BITTERN_TRY(op->Prepare(prepare));
-  CHECK_FALSE(op->Kernel().empty());
+  *kernel = op->Kernel();
+  CHECK_FALSE(kernel->empty());
   CHECK(op->Cost().macs >= 0);
   std::vector<Value> outputs;
   for (const TensorType& type : types)
     outputs.push_back({type, Garbage(runtime::ByteSize(type))});
   Execute(*op, call, prepare, outputs);
   return outputs;
+}
+
+}  // namespace
+
+runtime::Result<std::vector<Value>> TryRun(const OpCall& call) {
+  std::string kernel;
+  return TryRun(call, &kernel);
+}
+
+std::string KernelOf(const OpCall& call) {
+  std::string kernel;
+  const auto result = TryRun(call, &kernel);
+  INFO(result.error().message);
+  REQUIRE(result.ok());
+  return kernel;
 }
 
 std::vector<Value> RunAll(const OpCall& call) {

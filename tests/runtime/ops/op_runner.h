@@ -63,6 +63,8 @@ struct OpCall {
 runtime::Result<std::vector<Value>> TryRun(const OpCall& call);
 std::vector<Value> RunAll(const OpCall& call);  // requires success
 Value Run(const OpCall& call);                  // the first output
+// What the op calls the kernel it chose.
+std::string KernelOf(const OpCall& call);
 // Requires that Infer or Prepare fails, with a message that begins with op and
 // node name; the rest of it.
 std::string ErrorOf(const OpCall& call);

@@ -1,12 +1,12 @@
-// A whole binary transformer block as a model: through plan, arena and session
-// it must give what its ops give one by one, for every target and thread count.
+// Whole transformer blocks, one of 1-bit and one of 4-bit codes, as models:
+// through plan, arena and session they must give what their ops give one by
+// one, for every target and thread count.
 #include <catch2/catch.hpp>
 #include <map>
 
 #include "runtime/exec/session.h"
 #include "tests/runtime/model/model_builder.h"
-#include "tests/runtime/ops/op_runner.h"
-#include "tests/support/random.h"
+#include "tests/runtime/ops/multi_bit.h"
 
 namespace bittern::test {
 namespace {
@@ -41,10 +41,9 @@ class TwoWays {
     return Keep(builder_.Constant(Name(), {DType::kI32, shape, {}}, values),
                 Constant(I32(shape, values)));
   }
-  int32_t Weights(int64_t n, int64_t k) {
-    std::vector<int> signs(static_cast<size_t>(n * k));
-    for (int& s : signs) s = random_.Below(2) == 0 ? -1 : 1;
-    const Value value = Bipolar({n, k}, signs);
+  int32_t Weights(int64_t n, int64_t k, const std::string& type = "bipolar") {
+    const Value value = CodeTensor(
+        type, {n, k}, AnyCodes(random_, type, static_cast<size_t>(n * k)));
     const uint8_t* first = value.data->data();
     const std::vector<uint8_t> bytes(first,
                                      first + runtime::ByteSize(value.type));
@@ -127,12 +126,73 @@ int32_t Mlp(TwoWays& g, int32_t x) {
       {{"epilogue", std::string("f32")}});
 }
 
-TEST_CASE(
-    "A binary transformer block gives the same as model and as single ops") {
-  Random random(60);
+// Attributes of a quantiser to `lo`..`hi`.
+AttributeMap Codes(int64_t lo, int64_t hi, AttributeMap more) {
+  more.merge(
+      AttributeMap{{"per", std::string("tensor")}, {"lo", lo}, {"hi", hi}});
+  return more;
+}
+
+int32_t CodeAttention(TwoWays& g, int32_t x) {
+  const int32_t h =
+      g.Op("Quantize",
+           {x, g.Floats(1, 0.2f, 0.3f), -1, g.Floats(kDim, 0.5f, 1.5f),
+            g.Floats(kDim, -0.1f, 0.1f)},
+           Codes(-8, 7,
+                 {{"source", std::string("layer_norm")}, {"epsilon", 1e-6f}}));
+  int32_t qkv[3];
+  for (int32_t& out : qkv) {
+    out = g.Op("LowBitLinear",
+               {h, g.Weights(kDim, kDim, "s4w"), g.Floats(kDim, 0.001f, 0.01f),
+                g.Floats(kDim, -1, 1), -1, -1, -1, g.Floats(1, 0.2f, 0.3f),
+                g.Floats(1, 1, 7)},
+               Codes(0, 15, {{"epilogue", std::string("bytes")}}));
+  }
+  const int32_t mixed =
+      g.Op("CodeAttention",
+           {qkv[0], qkv[1], qkv[2], g.Floats(kHeads, 0.001f, 0.01f),
+            g.Ints({7, 6, 5}), g.Ints({7, 8, 9}), g.Ints({1, 2, 3}),
+            g.Floats(kHeads, 1e-4f, 1e-3f), g.Floats(kHeads, 0.003f, 0.004f),
+            -1, -1, -1, g.Floats(1, 0.05f, 0.1f)},
+           Codes(-8, 7,
+                 {{"heads", kHeads},
+                  {"output", std::string("bytes")},
+                  {"p_lo", int64_t{0}},
+                  {"p_hi", int64_t{255}}}));
+  return g.Op("LowBitLinear",
+              {mixed, g.Weights(kDim, kDim, "ternary"),
+               g.Floats(kDim, 0.01f, 0.1f), g.Floats(kDim, -1, 1), x},
+              {{"epilogue", std::string("f32")}});
+}
+
+// With a scale for each token, found while it runs.
+int32_t CodeMlp(TwoWays& g, int32_t x) {
+  const int32_t scale = g.Op("Mul",
+                             {g.Op("ReduceMax", {g.Op("Abs", {x}, {})},
+                                   {{"axes", std::vector<int64_t>{2}}}),
+                              g.Floats(1, 0.01f, 0.011f)},
+                             {});
+  AttributeMap rows = Codes(-128, 127, {});
+  rows["per"] = std::string("row");
+  const int32_t h = g.Op("Quantize", {x, scale}, rows);
+  const int32_t wide =
+      g.Op("LowBitLinear",
+           {h, g.Weights(kHidden, kDim, "s4w"), g.Floats(kHidden, 0.01f, 0.02f),
+            -1, -1, -1, -1, g.Floats(1, 0.2f, 0.3f), -1, -1, scale},
+           Codes(0, 3,
+                 {{"epilogue", std::string("bytes")},
+                  {"functions", std::string("gelu")}}));
+  return g.Op("LowBitLinear",
+              {wide, g.Weights(kDim, kHidden, "s2w"),
+               g.Floats(kDim, 0.01f, 0.1f), -1, x},
+              {{"epilogue", std::string("f32")}});
+}
+
+void CheckBlock(Random& random, int32_t (*attention)(TwoWays&, int32_t),
+                int32_t (*mlp)(TwoWays&, int32_t)) {
   TwoWays g(random);
   const auto x = random.Normals(kTokens * kDim);
-  const int32_t y = Mlp(g, Attention(g, g.Input(x)));
+  const int32_t y = mlp(g, attention(g, g.Input(x)));
   g.Output(y);
   const auto want = g.Alone(y);
   const auto model = g.Model();
@@ -161,6 +221,18 @@ TEST_CASE(
       }
     }
   }
+}
+
+TEST_CASE(
+    "A binary transformer block gives the same as model and as single ops") {
+  Random random(60);
+  CheckBlock(random, &Attention, &Mlp);
+}
+
+TEST_CASE(
+    "A 4-bit transformer block gives the same as model and as single ops") {
+  Random random(61);
+  CheckBlock(random, &CodeAttention, &CodeMlp);
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include <limits>
 #include <numeric>
 
-#include "tests/runtime/ops/op_runner.h"
+#include "tests/runtime/ops/multi_bit.h"
 #include "tests/support/random.h"
 
 namespace bittern::test {
@@ -97,7 +97,7 @@ TEST_CASE("Views keep the bytes and change the shape") {
         "input x: got nothing, expected a tensor");
 }
 
-TEST_CASE("Views of codes keep their last dimension") {
+TEST_CASE("Views of sign codes keep their last dimension, bytes need not") {
   const std::vector<int> codes = {1, 0, -1, 1, 1, -1, 0, 0, 1, -1, -1, 1};
   const Value x = Sign({2, 2, 3}, 0, codes);
   const Value flat = Run({"Reshape", {x, ShapeInput({4, 3})}});
@@ -106,6 +106,11 @@ TEST_CASE("Views of codes keep their last dimension") {
   CHECK(ErrorOf({"Reshape", {x, ShapeInput({3, 4})}}) ==
         "shape: got [3,4] for sign[2,2,3], expected the last dimension of "
         "codes unchanged");
+  const std::vector<int> wide = {1, 0, 7, 5, 6, 3};
+  const Value bytes = CodeTensor("u3c", {2, 3}, wide);
+  const Value turned = Run({"Reshape", {bytes, ShapeInput({3, 2})}});
+  CHECK(turned.type.code == bytes.type.code);
+  CHECK(ByteValues(turned) == wide);
 }
 
 TEST_CASE("Transpose permutes any rank and element size") {
