@@ -1,9 +1,9 @@
-"""Builds what the other engines run: DeiT-Tiny without quantisers, in each engine's own format, fp32 and int8.
+"""Builds what the other engines run: a network without quantisers, in each engine's own format, fp32 and int8.
 
-    python bench/e2e/make_peers.py --out DIR [--tensorflow-python PY]
+    python bench/e2e/make_peers.py --size deit_tiny --out DIR [--tensorflow-python PY]
 
-The network is models/bivit with `plain=True`: same tokens, heads and shapes as the packed model, random weights. LiteRT's
-files need TensorFlow, which wants its own environment (bench/requirements-tflite.txt); PY is its interpreter. A step that
+The network is the plain form of models/bivit (DeiT) or models/tervit (Swin): same tokens, heads and shapes as the packed
+models, random weights. LiteRT's files (DeiT only) need TensorFlow, which wants its own environment (bench/requirements-tflite.txt); PY is its interpreter. A step that
 fails is written to DIR/unavailable.json with its reason, and peers.py lists that engine so.
 """
 
@@ -16,21 +16,18 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-BIVIT = ROOT / "models" / "bivit"
+SIZES = {"deit_tiny": "bivit", "deit_small": "bivit", "deit_base": "qvit", "swin_tiny": "tervit", "swin_small": "tervit"}
 CALIBRATION_IMAGES = 16
 
 
 def images(count: int) -> np.ndarray:
-    sys.path.insert(0, str(BIVIT))
-    from calibrate import random_images
-    from model import CONFIGS
-
-    return random_images(CONFIGS["deit_tiny"], count, seed=3)
+    return np.random.default_rng(3).standard_normal((count, 3, 224, 224)).astype(np.float32)
 
 
-def make_fp32(out: Path) -> None:
-    subprocess.run([sys.executable, str(BIVIT / "export.py"), "--size", "deit_tiny", "--plain", "--out", str(out)], check=True)
-    (out / "deit_tiny_plain.onnx").rename(out / "fp32.onnx")
+def make_fp32(out: Path, size: str) -> None:
+    script = ROOT / "models" / SIZES[size] / "export.py"
+    subprocess.run([sys.executable, str(script), "--size", size, "--plain", "--out", str(out)], check=True)
+    (out / f"{size}_plain.onnx").rename(out / "fp32.onnx")
 
 
 def make_ort_dynamic(out: Path) -> None:
@@ -87,32 +84,35 @@ def make_mnn_int8(out: Path) -> None:
     _mnn_convert(out, "mnn_int8_weights.mnn", "--weightQuantBits", "8")
 
 
-def make_litert(out: Path, tensorflow_python: Path | None) -> None:
+def make_litert(out: Path, size: str, tensorflow_python: Path | None) -> None:
     if tensorflow_python is None:
         raise RuntimeError("no TensorFlow environment given (--tensorflow-python)")
+    if not size.startswith("deit"):
+        raise RuntimeError("make_tflite.py knows DeiT only")
+    dump_weights(out, size)
     script = Path(__file__).with_name("make_tflite.py")
     subprocess.run([str(tensorflow_python), str(script), "--weights", str(out / "weights.npz"), "--out", str(out)], check=True)
 
 
-def dump_weights(out: Path) -> None:
+def dump_weights(out: Path, size: str) -> None:
     """The plain model's state, by name, for make_tflite.py; the same seed as export.py --plain."""
-    sys.path.insert(0, str(BIVIT))
+    sys.path.insert(0, str(ROOT / "models" / SIZES[size]))
     import torch
     from model import CONFIGS, BiVit
 
     torch.manual_seed(1)
-    state = BiVit(CONFIGS["deit_tiny"], plain=True).state_dict()
+    state = BiVit(CONFIGS[size], plain=True).state_dict()
     np.savez(out / "weights.npz", **{name: value.numpy() for name, value in state.items()})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=SIZES, default="deit_tiny")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tensorflow-python", type=Path)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    make_fp32(args.out)
-    dump_weights(args.out)
+    make_fp32(args.out, args.size)
     np.save(args.out / "input.npy", images(1))
     unavailable = {}
     for engines, step in (
@@ -122,7 +122,7 @@ def main() -> None:
         (["openvino_int8"], lambda: make_openvino_int8(args.out)),
         (["mnn_fp32"], lambda: make_mnn(args.out)),
         (["mnn_int8_weights"], lambda: make_mnn_int8(args.out)),
-        (["litert_fp32", "litert_int8_dynamic"], lambda: make_litert(args.out, args.tensorflow_python)),
+        (["litert_fp32", "litert_int8_dynamic"], lambda: make_litert(args.out, args.size, args.tensorflow_python)),
     ):
         try:
             step()

@@ -6,14 +6,17 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-IMAGE, PATCH, DIM, DEPTH, HEADS = 224, 16, 192, 12, 3
-HEAD_DIM = DIM // HEADS
+IMAGE, PATCH = 224, 16
 
 
 class Deit(tf.Module):
     def __init__(self, weights: dict[str, np.ndarray]):
         super().__init__()
         self.weights = weights
+        self.dim = weights["norm.weight"].shape[0]
+        self.depth = sum(name.endswith(".norm1.weight") for name in weights)
+        self.head_dim = weights["blocks.0.attn.norm_q.weight"].shape[0]
+        self.heads = self.dim // self.head_dim
 
     def norm(self, x, name: str, eps: float):
         mean = tf.reduce_mean(x, axis=-1, keepdims=True)
@@ -30,20 +33,20 @@ class Deit(tf.Module):
 
     def attention(self, x, name: str):
         n = x.shape[1]
-        qkv = tf.transpose(tf.reshape(self.linear(x, f"{name}.qkv"), (n, 3, HEADS, HEAD_DIM)), (1, 2, 0, 3))
+        qkv = tf.transpose(tf.reshape(self.linear(x, f"{name}.qkv"), (n, 3, self.heads, self.head_dim)), (1, 2, 0, 3))
         query = self.norm(qkv[0], f"{name}.norm_q", 1e-5)
         key = self.norm(qkv[1], f"{name}.norm_k", 1e-5)
-        probs = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) * HEAD_DIM**-0.5)
-        merged = tf.reshape(tf.transpose(tf.matmul(probs, qkv[2]), (1, 0, 2)), (1, n, DIM))
+        probs = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) * self.head_dim**-0.5)
+        merged = tf.reshape(tf.transpose(tf.matmul(probs, qkv[2]), (1, 0, 2)), (1, n, self.dim))
         return self.linear(merged, f"{name}.proj")
 
     @tf.function(input_signature=[tf.TensorSpec((1, IMAGE, IMAGE, 3), tf.float32)])
     def __call__(self, image):
         kernel = self.weights["patch_embed.weight"].transpose(2, 3, 1, 0)
         x = tf.nn.conv2d(image, kernel, PATCH, "VALID") + self.weights["patch_embed.bias"]
-        x = tf.reshape(x, (1, (IMAGE // PATCH) ** 2, DIM))
+        x = tf.reshape(x, (1, (IMAGE // PATCH) ** 2, self.dim))
         x = tf.concat([self.weights["cls_token"], self.weights["dist_token"], x], axis=1) + self.weights["pos_embed"]
-        for i in range(DEPTH):
+        for i in range(self.depth):
             name = f"blocks.{i}"
             x = x + self.attention(self.norm(x, f"{name}.norm1", 1e-6), f"{name}.attn")
             hidden = self.linear(self.norm(x, f"{name}.norm2", 1e-6), f"{name}.mlp.fc1")

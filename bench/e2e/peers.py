@@ -1,11 +1,12 @@
-"""Times Bittern and four other engines on DeiT-Tiny in one run, side by side.
+"""Times Bittern and four other engines on one architecture in one run, side by side.
 
-    python bench/e2e/make_peers.py --out DIR [--tensorflow-python PY]
-    python bench/e2e/peers.py --dir DIR --bittern build/release/bittern --model deit_tiny.bittern [--threads 2] --json OUT.json
+    python bench/e2e/make_peers.py --size deit_tiny --out DIR [--tensorflow-python PY]
+    python bench/e2e/peers.py --dir DIR --bittern build/release/bittern --model [NAME=]deit_tiny.bittern [--model ...] [--threads 2] --json OUT.json
 
-The others run the same architecture without quantisers, fp32 and int8; Bittern runs the 1-bit network. Every engine is one
+The others run the architecture without quantisers, fp32 and int8; Bittern runs its quantised forms. Every engine is one
 process pinned to the same cores; they are asked in turn, a few inferences a round, so that a slow minute of the machine
-hits all alike. A ratio is the other engine's time over Bittern's. An engine that did not run is listed with its reason.
+hits all alike. A ratio is the other engine's time over that of Bittern's first model; the lines below the table are each
+model's against the fastest fp32 and the fastest int8 engine. An engine that did not run is listed with its reason.
 
 --avx2 DIR stands in for an AVX2-only CPU on one that has more: Bittern with --target avx2, onnxruntime from the copy that
 confine.py wrote to DIR, OpenVINO through its environment; MNN and LiteRT cannot be confined and are listed as not run.
@@ -80,13 +81,11 @@ class Peer:
 class Bittern:
     """`bittern bench`, started anew each round; each start reports the minimum and median of its runs."""
 
-    name = "bittern"
-
-    def __init__(self, tool: Path, model: Path, threads: int, cores: str, target: list[str]):
+    def __init__(self, name: str, tool: Path, model: Path, threads: int, cores: str, target: list[str]):
         # A shell forks the tool: Linux carries this process's peak memory over into a direct child's ru_maxrss.
         shell = ["sh", "-c", '"$@"; exit $?', "sh"]
         self.command = [*shell, "taskset", "-c", cores, str(tool), "bench", str(model), "--threads", str(threads), *target]
-        self.file_mb = model.stat().st_size / 1e6
+        self.name, self.file_mb = name, model.stat().st_size / 1e6
         self.minima, self.medians, self.peaks, self.runs = [], [], [], 0
         self.version = subprocess.run([str(tool), "--version"], capture_output=True, text=True).stdout.strip() or "unknown"
 
@@ -115,11 +114,14 @@ def start_all(args, cores: str) -> tuple[list, dict[str, str]]:
     recorded = args.dir / "unavailable.json"
     unavailable = json.loads(recorded.read_text()) if recorded.exists() else {}
     target = ["--target", "avx2"] if args.avx2 else []
-    try:
-        Bittern(args.bittern, args.model, args.threads, cores, target).round(3)  # fails here, if it fails at all
-        running.append(Bittern(args.bittern, args.model, args.threads, cores, target))
-    except (OSError, RuntimeError) as error:
-        failed["bittern"] = str(error)
+    for text in args.model:
+        label, _, path = text.rpartition("=")
+        name = f"bittern {label}".strip()
+        try:
+            Bittern(name, args.bittern, Path(path), args.threads, cores, target).round(3)  # fails here, if it fails at all
+            running.append(Bittern(name, args.bittern, Path(path), args.threads, cores, target))
+        except (OSError, RuntimeError) as error:
+            failed[name] = str(error)
     for engine in engines.PEERS:
         if engine.name in unavailable:
             failed[engine.name] = unavailable[engine.name]
@@ -167,11 +169,27 @@ def table(results: dict[str, dict], failed: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
+def verdicts(results: dict[str, dict]) -> str:
+    """Each of Bittern's models against the fastest other engine of either kind, by minima and by medians."""
+    lines = []
+    for name, ours in results.items():
+        if not name.startswith("bittern"):
+            continue
+        parts = []
+        for kind in ("fp32", "int8"):
+            others = {n: r for n, r in results.items() if not n.startswith("bittern") and kind in n}
+            for key in ("min_ms", "median_ms") if others else ():
+                best = min(others, key=lambda n: others[n][key])
+                parts.append(f"{others[best][key] / ours[key]:.2f}x {best} ({key[:-3]})")
+        lines.append(f"{name}: {ours['min_ms']:.2f} / {ours['median_ms']:.2f} ms; " + ", ".join(parts))
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dir", type=Path, required=True, help="what make_peers.py wrote")
     parser.add_argument("--bittern", type=Path, default=Path("build/release/bittern"))
-    parser.add_argument("--model", type=Path, default=Path("deit_tiny.bittern"))
+    parser.add_argument("--model", action="append", metavar="[NAME=]FILE", help="packed model; may be given several times")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cores", help="comma-separated; the last THREADS cores by default")
     parser.add_argument("--rounds", type=int, default=20)
@@ -179,6 +197,7 @@ def main() -> None:
     parser.add_argument("--avx2", type=Path, metavar="DIR", help="confine all to AVX2; DIR is what confine.py wrote")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    args.model = args.model or ["deit_tiny.bittern"]
     available = sorted(os.sched_getaffinity(0))
     cores = args.cores or ",".join(map(str, available[-args.threads :]))
 
@@ -192,10 +211,11 @@ def main() -> None:
     for name, result in results.items():
         if name in logits and "ort_fp32" in logits:
             result["cosine"] = cosine(logits[name], logits["ort_fp32"])
-        if "bittern" in results:
-            for key in ("min", "median"):
-                result[f"{key}_ratio"] = result[f"{key}_ms"] / results["bittern"][f"{key}_ms"]
+        first = next((r for n, r in results.items() if n.startswith("bittern")), None)
+        for key in ("min", "median") if first else ():
+            result[f"{key}_ratio"] = result[f"{key}_ms"] / first[f"{key}_ms"]
     print(table(results, failed))
+    print(verdicts(results))
     if args.json:
         record = {
             "machine": found, "threads": args.threads, "cores": cores, "rounds": args.rounds, "runs": args.runs,

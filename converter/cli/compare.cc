@@ -1,16 +1,13 @@
-// bittern compare: runs the float graph of an ONNX file and a packed model on
-// the same inputs, both through the runtime, and shows where tensors of the
-// same name begin to differ.
+// bittern compare: the float graph of an ONNX file and a packed model on the
+// same inputs, both through the runtime, layer by layer.
+#include "converter/cli/compare.h"
+
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <map>
 #include <random>
 
 #include "converter/convert.h"
-#include "kernels/base/bits.h"
 #include "runtime/cli/command.h"
 #include "runtime/cli/open.h"
 #include "runtime/cli/samples.h"
@@ -20,79 +17,12 @@ namespace bittern::cli {
 namespace {
 
 using runtime::DType;
-using runtime::Encoding;
 using runtime::InvalidArgument;
 using runtime::Result;
 using runtime::Session;
 using runtime::TensorView;
 
-struct Options {
-  std::string onnx, packed;
-  std::vector<std::string> inputs;
-  RunOptions run;
-};
-
-// How one tensor of the packed model differs from the float graph's.
-struct Difference {
-  int64_t count = 0;
-  int64_t different_codes = 0;  // for code tensors
-  double max_abs = 0, sum_sq = 0, sum_sq_reference = 0;
-};
-
-int SignOf(float x) { return (x > 0) - (x < 0); }
-
-// Codes stand for the sign of the float graph's tensor of that name.
-void CompareCodes(const TensorView& codes, const float* reference,
-                  Difference* d) {
-  const auto rows = static_cast<size_t>(codes.type->shape.Leading());
-  const auto cols = static_cast<size_t>(codes.type->shape.Last());
-  const int64_t group = codes.type->code.group;
-  const kernels::CodePlanes planes = kernels::ViewCodePlanes(
-      codes.data, rows, cols, group > 0 ? static_cast<size_t>(group) : cols);
-  for (size_t r = 0; r < rows; ++r) {
-    for (size_t c = 0; c < cols; ++c)
-      d->different_codes +=
-          CodeAt(planes, r, c) != SignOf(reference[r * cols + c]);
-  }
-  d->count += codes.type->shape.Elements();
-}
-
-void CompareFloats(const TensorView& packed, const float* reference,
-                   Difference* d) {
-  const auto* values = static_cast<const float*>(packed.data);
-  const int64_t count = packed.type->shape.Elements();
-  for (int64_t i = 0; i < count; ++i) {
-    const double delta =
-        static_cast<double>(values[i]) - static_cast<double>(reference[i]);
-    d->max_abs = std::max(d->max_abs, std::fabs(delta));
-    d->sum_sq += delta * delta;
-    d->sum_sq_reference +=
-        static_cast<double>(reference[i]) * static_cast<double>(reference[i]);
-  }
-  d->count += count;
-}
-
-Result<void> CopyInputs(Session& from, Session& to) {
-  const size_t count = from.model().def().inputs.size();
-  if (to.model().def().inputs.size() != count) {
-    return InvalidArgument(
-        fmt::format("the ONNX file has {} inputs, the packed model {}: "
-                    "expected the same network",
-                    to.model().def().inputs.size(), count));
-  }
-  for (size_t i = 0; i < count; ++i) {
-    BITTERN_TRY_ASSIGN(const TensorView source, from.Input(i));
-    BITTERN_TRY_ASSIGN(const TensorView target, to.Input(i));
-    if (*source.type != *target.type) {
-      return InvalidArgument(
-          fmt::format("input {} is {} in the packed model and {} in the ONNX "
-                      "file: expected the same network",
-                      i, ToString(*source.type), ToString(*target.type)));
-    }
-    std::memcpy(target.data, source.data, ByteSize(*source.type));
-  }
-  return {};
-}
+constexpr size_t kMostFirsts = 20;  // lines about single differences
 
 Result<void> RandomInputs(Session& session) {
   std::mt19937 generator(1);
@@ -109,63 +39,83 @@ Result<void> RandomInputs(Session& session) {
   return {};
 }
 
-struct Sides {
-  std::unique_ptr<Session> reference, packed;
-  std::map<std::string, Difference> differences;
-
-  Result<void> RunBoth() {
-    BITTERN_TRY(CopyInputs(*packed, *reference));
-    BITTERN_TRY(packed->Run());
-    BITTERN_TRY(reference->Run());
-    for (const auto& tensor : packed->model().def().tensors) {
-      if (tensor.data != nullptr) continue;
-      auto float_side = reference->Tensor(tensor.name);
-      if (!float_side.ok() || float_side.value().type->dtype != DType::kF32)
-        continue;
-      BITTERN_TRY_ASSIGN(const TensorView view, packed->Tensor(tensor.name));
-      if (view.type->shape.Elements() !=
-          float_side.value().type->shape.Elements())
-        continue;
-      const auto* values = static_cast<const float*>(float_side.value().data);
-      if (view.type->dtype == DType::kCode &&
-          view.type->code.encoding == Encoding::kSign) {
-        CompareCodes(view, values, &differences[tensor.name]);
-      } else if (view.type->dtype == DType::kF32) {
-        CompareFloats(view, values, &differences[tensor.name]);
-      }
-    }
-    return {};
+void PrintRow(const TensorComparison& tensor) {
+  const std::string counts =
+      fmt::format("{:>10} {:>12}", tensor.flips, tensor.unexplained);
+  std::string size;
+  if (!tensor.is_codes()) {
+    const double rms = tensor.sum_sq_reference > 0
+                           ? std::sqrt(tensor.sum_sq / tensor.sum_sq_reference)
+                           : std::sqrt(tensor.sum_sq);
+    size = fmt::format("{:>10.3g} {:>10.3g}", tensor.max_abs, rms);
   }
-};
-
-void PrintTable(const Sides& sides, size_t samples) {
-  fmt::print("{:<52} {:<22} {:>12} {:>12} {:>12}\n", "tensor", "type",
-             "max |diff|", "rel. rms", "codes differ");
-  for (const auto& tensor : sides.packed->model().def().tensors) {
-    const auto found = sides.differences.find(tensor.name);
-    if (found == sides.differences.end()) continue;
-    const Difference& d = found->second;
-    const std::string type = ToString(tensor.type);
-    if (tensor.type.dtype == DType::kCode) {
-      fmt::print("{:<52} {:<22} {:>12} {:>12} {:>11.4f}%\n", tensor.name, type,
-                 "", "",
-                 100.0 * static_cast<double>(d.different_codes) /
-                     static_cast<double>(std::max<int64_t>(d.count, 1)));
-    } else {
-      const double rms = d.sum_sq_reference > 0
-                             ? std::sqrt(d.sum_sq / d.sum_sq_reference)
-                             : std::sqrt(d.sum_sq);
-      fmt::print("{:<52} {:<22} {:>12.3g} {:>12.3g}\n", tensor.name, type,
-                 d.max_abs, rms);
-    }
-  }
-  fmt::print(
-      "{} tensors of the packed model have a float twin of the same name; {} "
-      "sample(s)\n",
-      sides.differences.size(), samples);
+  fmt::print("{:<48} {:<18} {:>10} {} {}\n", tensor.name, ToString(tensor.type),
+             tensor.elements, counts, size);
 }
 
-Outcome Compare(const Options& options) {
+}  // namespace
+
+void PrintComparison(const Comparison& comparison, bool all) {
+  fmt::print("{:<48} {:<18} {:>10} {:>10} {:>12} {:>10} {:>10}\n", "tensor",
+             "type", "elements", "differ", "unexplained", "max |diff|",
+             "rel. rms");
+  for (const TensorComparison& tensor : comparison.tensors) {
+    if (all || tensor.flips > 0) PrintRow(tensor);
+  }
+  size_t printed = 0;
+  for (const TensorComparison& tensor : comparison.tensors) {
+    if (tensor.first.empty() || printed++ >= kMostFirsts) continue;
+    fmt::print("first unexplained in {} ({}): {}\n", tensor.name, tensor.op,
+               tensor.first);
+  }
+  const auto text = [](double difference) {
+    return difference < 0 ? std::string("no such tensor")
+                          : fmt::format("max |diff| {:.3g}", difference);
+  };
+  for (const ReferenceComparison& r : comparison.references) {
+    fmt::print(
+        "reference {}: {} elements up to {:.3g}; float graph: {}; "
+        "packed: {}\n",
+        r.name, r.elements, r.largest, text(r.max_abs_float),
+        text(r.max_abs_packed));
+  }
+  for (const OutputComparison& output : comparison.outputs) {
+    fmt::print(
+        "output {}: same largest element in {} of {} rows, max |diff| {:.3g} "
+        "of {:.3g} (whole models, each on its own)\n",
+        output.name, output.same_top, output.rows, output.max_abs,
+        output.largest);
+  }
+  fmt::print(
+      "{} tensors compared layer by layer on {} sample(s): {} codes or floats "
+      "differ, {} of them explained by ties, {} unexplained\n",
+      comparison.tensors.size(), comparison.samples, comparison.Flips(),
+      comparison.Flips() - comparison.Unexplained(), comparison.Unexplained());
+}
+
+namespace {
+
+Result<void> AddReferences(const std::vector<std::string>& files,
+                           Comparer& comparer) {
+  for (const std::string& text : files) {
+    const size_t equals = text.find('=');
+    if (equals != std::string::npos && equals > 0) {
+      BITTERN_TRY_ASSIGN(const NpyArray array,
+                         ReadNpy(text.substr(equals + 1)));
+      BITTERN_TRY(comparer.AddReference(text.substr(0, equals), array));
+      continue;
+    }
+    BITTERN_TRY_ASSIGN(const auto arrays, ReadNpz(text));
+    for (const auto& [name, array] : arrays) {
+      BITTERN_TRY(comparer.AddReference(name, array));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Comparison> CompareFiles(const CompareOptions& options) {
   convert::ImportOptions import;
   for (const std::string& text : options.run.shapes) {
     BITTERN_TRY_ASSIGN(auto named, ParseShapeOption(text));
@@ -177,34 +127,42 @@ Outcome Compare(const Options& options) {
                      runtime::ReadModelFile(options.packed));
   runtime::SessionOptions session_options;
   session_options.keep_intermediates = true;
-  Sides sides;
   RunOptions without_shapes = options.run;
   without_shapes.shapes.clear();
-  BITTERN_TRY_ASSIGN(sides.packed,
+  BITTERN_TRY_ASSIGN(auto packed,
                      OpenSession(packed_model, options.run, session_options));
-  BITTERN_TRY_ASSIGN(sides.reference,
+  BITTERN_TRY_ASSIGN(auto reference,
                      OpenSession(float_model, without_shapes, session_options));
-  size_t samples = 1;
+  BITTERN_TRY_ASSIGN(Comparer comparer,
+                     Comparer::Make(std::move(reference), std::move(packed)));
   if (options.inputs.empty()) {
-    BITTERN_TRY(RandomInputs(*sides.packed));
-    BITTERN_TRY(sides.RunBoth());
-  } else {
-    BITTERN_TRY_ASSIGN(const Samples files,
-                       Samples::Open(*packed_model, options.inputs));
-    samples = files.count();
-    for (size_t i = 0; i < samples; ++i) {
-      BITTERN_TRY(files.Load(i, *sides.packed));
-      BITTERN_TRY(sides.RunBoth());
-    }
+    BITTERN_TRY(RandomInputs(comparer.packed()));
+    BITTERN_TRY(comparer.Run());
+    BITTERN_TRY(AddReferences(options.references, comparer));
+    return comparer.comparison();
   }
-  PrintTable(sides, samples);
+  BITTERN_TRY_ASSIGN(const Samples files,
+                     Samples::Open(*packed_model, options.inputs));
+  for (size_t i = 0; i < files.count(); ++i) {
+    BITTERN_TRY(files.Load(i, comparer.packed()));
+    BITTERN_TRY(comparer.Run());
+  }
+  BITTERN_TRY(AddReferences(options.references, comparer));
+  return comparer.comparison();
+}
+
+namespace {
+
+Outcome Compare(const CompareOptions& options) {
+  BITTERN_TRY_ASSIGN(const Comparison comparison, CompareFiles(options));
+  PrintComparison(comparison, true);
   return {};
 }
 
 }  // namespace
 
 void AddCompare(CLI::App& app, Outcome* outcome) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CompareOptions>();
   CLI::App* command = app.add_subcommand(
       "compare",
       "Per-layer differences between an ONNX model and its packed form");
@@ -216,6 +174,10 @@ void AddCompare(CLI::App& app, Outcome* outcome) {
       ->required();
   command->add_option("--input", options->inputs,
                       "[NAME=]FILE, as for run; without it, random values");
+  command->add_option(
+      "--reference", options->references,
+      "FILE.npz or NAME=FILE.npy: tensors of the framework that the network "
+      "was trained in, for the last sample");
   AddRunOptions(*command, &options->run);
   command->footer(
       "Example: bittern compare digits.onnx digits.bittern --input photo.png");

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "converter/cli/compare.h"
+#include "converter/cli/report_page.h"
 #include "converter/lower/report.h"
 #include "runtime/cli/command.h"
 #include "runtime/cli/files.h"
@@ -17,8 +19,27 @@ struct Options {
   std::string input, output;
   std::vector<std::string> shapes;
   std::string sign_zero = "exact";
+  std::string input_scale = "exact";
   std::string preprocess, labels, report;
+  bool verify = false;
 };
+
+convert::InputScale InputScaleOf(const std::string& name) {
+  if (name == "fast16") return convert::InputScale::kFast16;
+  if (name == "fast8") return convert::InputScale::kFast8;
+  return convert::InputScale::kExact;
+}
+
+// Runs both on random inputs and prints where they differ.
+Outcome Verify(const Options& options) {
+  CompareOptions compare;
+  compare.onnx = options.input;
+  compare.packed = options.output;
+  compare.run.shapes = options.shapes;
+  BITTERN_TRY_ASSIGN(const Comparison comparison, CompareFiles(compare));
+  PrintComparison(comparison, false);
+  return {};
+}
 
 Outcome Convert(const Options& options) {
   convert::ConvertOptions convert_options;
@@ -27,6 +48,7 @@ Outcome Convert(const Options& options) {
     convert_options.import.shapes.insert_or_assign(named.first, named.second);
   }
   convert_options.passes.sign_zero_positive = options.sign_zero == "positive";
+  convert_options.passes.input_scale = InputScaleOf(options.input_scale);
   convert_options.preprocess_json = options.preprocess;
   convert_options.labels_file = options.labels;
   const bool terminal = isatty(STDERR_FILENO) != 0;
@@ -35,10 +57,14 @@ Outcome Convert(const Options& options) {
       convert::ConvertFile(options.input, options.output, convert_options);
   if (terminal) fmt::print(stderr, "\x1b[K");
   BITTERN_TRY(report);
-  if (!options.report.empty())
+  if (options.report.ends_with(".html")) {
+    BITTERN_TRY_ASSIGN(const auto steps, MeasureSteps(options.output));
+    BITTERN_TRY(WriteFile(options.report, ReportPage(report.value(), steps)));
+  } else if (!options.report.empty()) {
     BITTERN_TRY(WriteFile(options.report, convert::ReportJson(report.value())));
+  }
   fmt::print("{}", convert::ReportTable(report.value()));
-  return {};
+  return options.verify ? Verify(options) : Outcome();
 }
 
 }  // namespace
@@ -62,13 +88,25 @@ void AddConvert(CLI::App& app, Outcome* outcome) {
           "exact: Sign(0) = 0 as in ONNX; positive: Sign(0) = +1, lossy")
       ->capture_default_str()
       ->check(CLI::IsMember({"exact", "positive"}));
+  command
+      ->add_option(
+          "--input-scale", options->input_scale,
+          "Where activations have a scale per input channel: exact (float sums "
+          "over packed weights), fast16 or fast8 (integer sums over 16- or "
+          "8-bit weights that include the scales)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"exact", "fast16", "fast8"}));
   command->add_option(
       "--preprocess", options->preprocess,
       "JSON: how images become the input (size, resize, scale, mean, std)");
   command->add_option("--labels", options->labels,
                       "Text file with one class name per line");
-  command->add_option("--report", options->report,
-                      "Write the report as JSON to FILE");
+  command->add_option(
+      "--report", options->report,
+      "Write the report to FILE: a page with charts (.html) or JSON");
+  command->add_flag("--verify", options->verify,
+                    "Run the float graph and the packed model layer by layer "
+                    "on random inputs and print what differs (see compare)");
   command->footer(
       "Example: bittern convert digits.onnx -o digits.bittern --preprocess "
       "digits.json --labels labels.txt");

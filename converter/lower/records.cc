@@ -13,6 +13,10 @@ using runtime::Plan;
 using runtime::PlanStep;
 using runtime::TensorDef;
 
+constexpr int kFloatBits = 32;
+// Of one machine word: a paper counts a product of w x a bits as w * a / 64.
+constexpr double kWordBits = 64;
+
 // An attention stands for two products; its name is made of theirs.
 constexpr std::string_view kAnd = " + ";
 
@@ -55,11 +59,15 @@ class Builder {
 
   void Visit(const PlanStep& step) {
     const std::string& op = step.def->op;
-    const bool low_bit = op == "LowBitLinear" || op == "BinaryAttention";
+    const bool attention = op == "BinaryAttention" || op == "CodeAttention";
+    const bool low_bit = op == "LowBitLinear" || attention;
     if (!low_bit && op != "MatMul" && op != "Conv") return;
     const runtime::OpCost cost = step.op->Cost();
-    (low_bit ? report_->macs_low_bit : report_->macs_float) += cost.macs;
-    if (op == "BinaryAttention") {
+    const bool float_sums = !low_bit || cost.activation_bits >= kFloatBits;
+    (float_sums ? report_->macs_float : report_->macs_low_bit) += cost.macs;
+    counted_ += cost.macs * std::min(1.0, cost.weight_bits *
+                                              cost.activation_bits / kWordBits);
+    if (attention) {
       VisitAttention(step);
       return;
     }
@@ -72,6 +80,9 @@ class Builder {
     record.kernel = step.op->Kernel();
     report_->layers.push_back(std::move(record));
   }
+
+  // The papers' count of operations.
+  double counted() const { return counted_; }
 
  private:
   // What the weights and the bias take in fp32.
@@ -98,6 +109,7 @@ class Builder {
   const Plan& plan_;
   const std::vector<LayerRecord>& recorded_;
   Report* report_;
+  double counted_ = 0;
 };
 
 }  // namespace
@@ -106,11 +118,8 @@ void AddLayers(const Plan& plan, const std::vector<LayerRecord>& recorded,
                Report* report) {
   Builder builder(plan, recorded, report);
   for (const PlanStep& step : plan.steps) builder.Visit(step);
-  constexpr double kPaperBits =
-      64;  // of one machine word: a paper's "1-bit OP"
   const double all = report->macs_low_bit + report->macs_float;
-  const double counted = report->macs_low_bit / kPaperBits + report->macs_float;
-  report->reduction_paper = counted > 0 ? all / counted : 0;
+  report->reduction_paper = builder.counted() > 0 ? all / builder.counted() : 0;
 }
 
 }  // namespace bittern::convert

@@ -10,8 +10,8 @@ namespace bittern::convert {
 namespace {
 
 // Columns; with two blanks between them they fill 160.
-constexpr size_t kLayer = 31, kOp = 13, kShape = 8, kWeights = 16,
-                 kActivations = 19, kKernel = 48, kSize = 13;
+constexpr size_t kLayer = 31, kOp = 13, kShape = 9, kWeights = 20,
+                 kActivations = 22, kKernel = 40, kSize = 13;
 
 // Long names keep their end, where exporters put what distinguishes them; long
 // texts keep their start.
@@ -64,7 +64,7 @@ size_t LowBitLayers(const Report& report) {
 std::string Summary(const Report& report) {
   std::string text = fmt::format(
       "{} of {} products low-bit; {:.4g} M low-bit and {:.4g} M float MACs: "
-      "{:.1f}x fewer operations (a low-bit MAC counts 1/64)",
+      "{:.1f}x fewer operations (w x a bits count w*a/64)",
       LowBitLayers(report), report.layers.size(), report.macs_low_bit / 1e6,
       report.macs_float / 1e6, report.reduction_paper);
   if (report.packed_bytes > 0) {
@@ -87,6 +87,8 @@ nlohmann::json LayerJson(const LayerRecord& layer) {
                                               layer.weight_shape.dims().end());
   if (!layer.kernel.empty()) json["kernel"] = layer.kernel;
   if (!layer.pattern.empty()) json["pattern"] = layer.pattern;
+  if (!layer.input_scale.empty()) json["input_scale"] = layer.input_scale;
+  if (layer.max_ulp > 0) json["max_ulp"] = layer.max_ulp;
   if (!layer.reason.empty()) json["reason"] = layer.reason;
   return json;
 }

@@ -16,7 +16,8 @@ struct Report {
   std::vector<std::string> notes;
   int64_t source_bytes = 0, packed_bytes = 0;
   double macs_low_bit = 0, macs_float = 0;
-  double reduction_paper = 0;  // paper-style OPs ratio (low-bit MACs / 64)
+  double reduction_paper = 0;  // paper-style OPs ratio: a MAC of w x a bits
+                               // counts w * a / 64, at most 1
 };
 
 std::string ReportTable(const Report& report);  // plain text, <= 160 columns,

@@ -10,35 +10,11 @@
 #include <limits>
 
 #include "converter/passes/affine_sign.h"
+#include "converter/passes/heads.h"
 #include "converter/passes/passes.h"
 
 namespace bittern::convert {
 namespace {
-
-// How the codes of a tensor are laid out.
-struct Layout {
-  Shape shape;  // of x
-  Shape flat;   // of the codes
-  int64_t heads = 1;
-  int64_t group = 0;  // columns per head; 0 = the whole row, no heads
-};
-
-// [B,N,H,d] that is a view of [B,N,H*d], or LayerNorm of one, has heads.
-Layout LayoutOf(const Graph& graph, ValueId x) {
-  const Shape shape = *StaticShape(graph, x);
-  const Layout row{shape, shape};
-  if (shape.rank() != 4) return row;
-  ValueId source = x;
-  while (const Node* norm = ProducerIf(graph, source, "LayerNorm")) {
-    source = norm->inputs[0];
-  }
-  const Node* view = ProducerIf(graph, source, "Reshape");
-  if (view == nullptr) return row;
-  const std::optional<Shape> flat = StaticShape(graph, view->inputs[0]);
-  const Shape expected{shape[0], shape[1], shape[2] * shape[3]};
-  if (!flat || *flat != expected) return row;
-  return {shape, expected, shape[2], shape[3]};
-}
 
 class Binarizer {
  public:
@@ -51,7 +27,7 @@ class Binarizer {
         ProducerIf(graph_, match.input, "Softmax") != nullptr) {
       return {};
     }
-    Layout layout = LayoutOf(graph_, match.input);
+    HeadLayout layout = LayoutOf(graph_, match.input);
     auto a = PerHead(match.a, layout, 1.0f);
     auto z = PerHead(match.z, layout, 0.0f);
     if (!a || !z || (match.a != kNone && HasZero(*a))) {
@@ -77,7 +53,8 @@ class Binarizer {
   int snapped() const { return snapped_; }
 
  private:
-  std::optional<std::vector<float>> PerHead(ValueId id, const Layout& layout,
+  std::optional<std::vector<float>> PerHead(ValueId id,
+                                            const HeadLayout& layout,
                                             float fallback) const {
     const auto heads = static_cast<size_t>(layout.heads);
     if (id == kNone) return std::vector<float>(heads, fallback);
@@ -125,7 +102,7 @@ class Binarizer {
     return zero_points;
   }
 
-  Result<ValueId> EmitCodes(const AffineSign& match, const Layout& layout,
+  Result<ValueId> EmitCodes(const AffineSign& match, const HeadLayout& layout,
                             const std::vector<float>& a,
                             const std::vector<float>& z) {
     const std::string name = graph_.node(match.sign).name;
@@ -149,7 +126,7 @@ class Binarizer {
                 output + ".codes");
   }
 
-  Result<void> EmitLevels(const AffineSign& match, const Layout& layout,
+  Result<void> EmitLevels(const AffineSign& match, const HeadLayout& layout,
                           ValueId codes, const std::vector<float>& a,
                           const std::vector<float>& z) {
     const std::string name = graph_.node(match.last).name;

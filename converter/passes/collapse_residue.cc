@@ -6,44 +6,12 @@
 // recognised.
 #include <fmt/format.h>
 
-#include "converter/passes/edit.h"
+#include "converter/passes/few_levels.h"
 #include "converter/passes/passes.h"
 #include "converter/passes/value_numbers.h"
 
 namespace bittern::convert {
 namespace {
-
-constexpr int kMaxDepth = 8;  // of products and views between a sign and y
-
-// A value of few levels: signs and roundings, products and views of them.
-bool IsQuantised(const Graph& graph, ValueId id, int depth = 0) {
-  const Node* node = id == kNone ? nullptr : graph.Producer(id);
-  if (node == nullptr || depth > kMaxDepth) return false;
-  if (node->op == "Sign" || node->op == "Round" || node->op == "Floor" ||
-      node->op == "Ceil") {
-    return true;
-  }
-  if (node->op == "Mul") {
-    return IsQuantised(graph, node->inputs[0], depth + 1) ||
-           IsQuantised(graph, node->inputs[1], depth + 1);
-  }
-  if (node->op == "Reshape" || node->op == "Transpose" || node->op == "Neg" ||
-      node->op == "Unsqueeze" || node->op == "Squeeze") {
-    return IsQuantised(graph, node->inputs[0], depth + 1);
-  }
-  return false;
-}
-
-// A parameter: computed from constants alone.
-bool IsParameter(const Graph& graph, ValueId id, int depth = 0) {
-  if (id == kNone || graph.IsConstant(id)) return true;
-  const Node* node = graph.Producer(id);
-  if (node == nullptr || depth > kMaxDepth) return false;
-  for (ValueId input : node->inputs) {
-    if (!IsParameter(graph, input, depth + 1)) return false;
-  }
-  return true;
-}
 
 class Collapser {
  public:
@@ -76,7 +44,7 @@ class Collapser {
     const std::optional<Shape> before = StaticShape(graph_, node.outputs[0]);
     const std::optional<Shape> after = StaticShape(graph_, y);
     if (before && after && *before != *after) return;
-    if (IsQuantised(graph_, y)) {
+    if (HasFewLevels(graph_, y)) {
       ++residues_;
     } else if (IsGradientScale(y, g)) {
       ++gradient_scales_;

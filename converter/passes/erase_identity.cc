@@ -30,12 +30,13 @@ bool IsIdentity(const Graph& graph, const Node& node) {
 }
 
 // Reshape(Reshape(x)): the outer one alone says the result. A 0 in its target
-// would copy a dimension of the inner shape, so those stay.
+// would copy a dimension of the inner shape, so those stay; a -1 is the same
+// for both.
 void SkipInnerReshape(Graph& graph, Node& node) {
   const Node* inner = ProducerIf(graph, node.inputs[0], "Reshape");
   if (node.op != "Reshape" || inner == nullptr) return;
   for (int64_t dim : graph.I64(node.inputs[1])) {
-    if (dim <= 0) return;
+    if (dim == 0) return;
   }
   if (graph.IsConstant(node.inputs[1])) node.inputs[0] = inner->inputs[0];
 }

@@ -31,11 +31,44 @@ bool FitsLimit(const Graph& graph, const Node& node) {
   return true;
 }
 
-Result<void> FoldNode(Graph& graph, NodeId id) {
+// Who still reads each value: weights behind long chains would else stay in
+// memory once for every step of the chain.
+class Readers {
+ public:
+  explicit Readers(const Graph& graph) : count_(graph.values().size()) {
+    for (const Node& node : graph.nodes()) {
+      if (!node.removed) Add(node.inputs);
+    }
+    Add(graph.outputs);
+  }
+
+  // One reader fewer of each: constants without any are given up.
+  void Release(Graph& graph, const std::vector<ValueId>& ids) {
+    for (ValueId id : ids) {
+      if (id == kNone || static_cast<size_t>(id) >= count_.size()) continue;
+      if (--count_[static_cast<size_t>(id)] == 0) {
+        graph.value(id).constant.reset();
+      }
+    }
+  }
+
+ private:
+  void Add(const std::vector<ValueId>& ids) {
+    for (ValueId id : ids) {
+      if (id != kNone) ++count_[static_cast<size_t>(id)];
+    }
+  }
+
+  std::vector<size_t> count_;
+};
+
+Result<void> FoldNode(Graph& graph, NodeId id, Readers& readers) {
   BITTERN_TRY_ASSIGN(const std::vector<ConstantData> results,
                      EvaluateNode(graph, graph.node(id)));
   const std::vector<ValueId> outputs = graph.node(id).outputs;
+  const std::vector<ValueId> inputs = graph.node(id).inputs;
   graph.RemoveNode(id);
+  readers.Release(graph, inputs);
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (outputs[i] != kNone) graph.value(outputs[i]).constant = results[i];
   }
@@ -64,6 +97,7 @@ void FoldShape(Graph& graph, NodeId id) {
 }  // namespace
 
 Result<void> FoldConstants(Graph& graph, PassContext&) {
+  Readers readers(graph);
   for (size_t i = 0; i < graph.nodes().size(); ++i) {
     const auto id = static_cast<NodeId>(i);
     const Node& node = graph.node(id);
@@ -74,7 +108,7 @@ Result<void> FoldConstants(Graph& graph, PassContext&) {
     }
     BITTERN_TRY(InferNode(graph, id));
     if (HasConstantInputs(graph, node) && FitsLimit(graph, node)) {
-      BITTERN_TRY(FoldNode(graph, id));
+      BITTERN_TRY(FoldNode(graph, id, readers));
     }
   }
   return {};

@@ -79,7 +79,7 @@ class Fuser {
       return FuseAttention(binarize, *attention, *tail);
     }
     const Node* linear = PlainLowBitLinear(graph_, tail->product);
-    if (linear == nullptr) return {};
+    if (linear == nullptr || !IsBinary(*linear)) return {};
     return tail->norm == kNone ? FuseSign(binarize, *linear, *tail)
                                : FuseGroupNorm(binarize, *linear, *tail);
   }
@@ -97,6 +97,16 @@ class Fuser {
     const std::vector<ValueId> inputs = attention.inputs;
     graph_.node(binarize).name = attention.name;
     return Rewrite(graph_, binarize, "BinaryAttention", inputs, attributes);
+  }
+
+  // Whether it is a product of signs and bipolar weights, without more.
+  bool IsBinary(const Node& linear) const {
+    const auto encoding = [&](LowBitInput input) {
+      return graph_.value(linear.inputs[input]).type->code.encoding;
+    };
+    return encoding(kCodesInput) == runtime::Encoding::kSign &&
+           encoding(kWeightInput) == runtime::Encoding::kBipolar &&
+           linear.inputs.size() <= kCorrectionInput;
   }
 
   Result<void> FuseSign(NodeId binarize, const Node& linear, const Tail& tail) {

@@ -17,6 +17,11 @@ enum LowBitInput : size_t {
   kBetaInput,
   kAInput,
   kZInput,
+  kCorrectionInput,
+  kRowScaleInput,
+  kRowTermInput,
+  kColumnTermInput,
+  kStepValuesInput,
   kLowBitInputs,
 };
 

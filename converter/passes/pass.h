@@ -2,6 +2,7 @@
 // pipeline.cc.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,19 +20,30 @@ struct LayerRecord {
   std::string activations;  // "1 bit, sign (-1, 0, +1)" / "1 bit affine per
                             // head" / "f32"
   std::string
-      pattern;  // which patterns were found: "Bi-Real sign + row value set"
-  std::string kernel;  // on this host: "w1a1/..."
-  std::string reason;  // why it stayed in float; empty if low-bit
+      pattern;  // which patterns were found: "A3 + W6" (converter/README.md)
+  double max_ulp = 0;       // largest error of a reconstructed weight
+  std::string input_scale;  // of a scale per input channel: "exact", "fast16",
+                            // "fast8"; else empty
+  std::string kernel;       // on this host: "w1a1/..."
+  std::string reason;       // why it stayed in float; empty if low-bit
   int64_t bytes_before = 0, bytes_after = 0;
 };
 
+// What becomes of an activation scale per input channel, which does not factor
+// out of the dot product: float activations and packed weights, or integers
+// with the scales folded into wider weights (--input-scale).
+enum class InputScale { kExact, kFast16, kFast8 };
+
 struct PassOptions {
   bool sign_zero_positive = false;  // --sign-zero positive: Sign(0) = +1, lossy
+  InputScale input_scale = InputScale::kExact;
 };
 
 struct PassContext {
   PassOptions options;
   std::vector<LayerRecord> layers;
+  std::map<std::string, std::string> patterns;  // of quantisers, by the name of
+                                                // the codes they make
 };
 
 struct Pass {

@@ -5,12 +5,14 @@
 //   q k^T [* factor] -> Softmax -> Div a -> Add z -> Clip -> Sign -> Sub z [*
 //   a]
 //   -> times v [* factor] -> Transpose (0,2,1,3) -> Reshape [B,N,H*d]
-// What misses a condition stays float, with the reason in both records.
+// What misses a condition is left to recognise_code_attention, which has the
+// same products with codes as bytes, and biases and masks.
 #include <fmt/format.h>
 
 #include <utility>
 
 #include "converter/passes/affine_sign.h"
+#include "converter/passes/attention_probabilities.h"
 #include "converter/passes/passes.h"
 
 namespace bittern::convert {
@@ -137,8 +139,8 @@ class Recogniser {
     if (reason.empty()) reason = FitOperands(softmax, match);
     if (reason.empty()) reason = FindMerge(match);
     if (reason.empty()) reason = CheckZeroPoints(match);
-    Record(match, reason);
     if (!reason.empty()) return {};
+    Record(match);
     return Replace(match);
   }
 
@@ -158,7 +160,7 @@ class Recogniser {
       match.product = *direct;
       return "the attention probabilities are not quantised";
     }
-    const std::optional<NodeId> sign = SignBelow(probs);
+    const std::optional<NodeId> sign = SignBelow(graph_, probs);
     if (!sign) return "";
     const AffineSign quantiser = MatchAffineSign(graph_, *sign);
     const auto product =
@@ -168,22 +170,6 @@ class Recogniser {
     if (!factor) return "the scores have a factor that is not one per head";
     match.score_factor = *factor;
     return TakeQuantiser(quantiser, *shape, match);
-  }
-
-  // The first Sign below the probabilities, through what a quantiser has.
-  std::optional<NodeId> SignBelow(ValueId id) const {
-    constexpr int kMaxSteps = 4;  // Div, Add, Clip, Sign
-    for (int step = 0; step < kMaxSteps; ++step) {
-      const std::optional<NodeId> user = OnlyUser(graph_, id);
-      if (!user) return std::nullopt;
-      const Node& node = graph_.node(*user);
-      if (node.op == "Sign") return user;
-      if (node.op != "Div" && node.op != "Add" && node.op != "Clip") {
-        return std::nullopt;
-      }
-      id = node.outputs[0];
-    }
-    return std::nullopt;
   }
 
   std::string TakeQuantiser(const AffineSign& quantiser, const Shape& shape,
@@ -269,15 +255,14 @@ class Recogniser {
     return "";
   }
 
-  void Record(const Match& match, const std::string& reason) {
+  void Record(const Match& match) {
     constexpr const char* kCodes = "1 bit per head";
     const auto add = [&](NodeId node, const char* op) {
       LayerRecord record;
       record.name = graph_.node(node).name;
       record.op = op;
-      record.weights = record.activations = reason.empty() ? kCodes : "f32";
-      record.pattern = reason.empty() ? "affine signs around softmax" : "";
-      record.reason = reason;
+      record.weights = record.activations = kCodes;
+      record.pattern = "affine signs around softmax";
       context_.layers.push_back(std::move(record));
     };
     add(match.scores, "Attention q*k");

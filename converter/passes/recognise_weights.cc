@@ -1,57 +1,48 @@
-// Products of sign codes and weights whose rows are +-s become LowBitLinear,
-// with the weights as one bit each. A factor per channel that follows (the
-// collapsed spelling: +-1 weights, then the scale) becomes the scale, an offset
-// the bias. Every other product gets a record with the reason why it is float.
+// Products by constant matrices whose rows are small integers times a scale
+// become LowBitLinear, with the weights in the narrowest encoding. Activation
+// codes whose scale factors out (one for the tensor or the row) make it an
+// exact product of integers; with a scale per input channel and with float
+// activations the weights stay packed and the sum is in floats, unless
+// --input-scale says to fold the scales into wider weights. A factor per
+// channel that follows (the collapsed spelling: integer weights, then the
+// scale) becomes the scale, an offset the bias. Every other product gets a
+// record with the reason why it is float.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
+#include "converter/passes/activation.h"
+#include "converter/passes/fold_input_scales.h"
 #include "converter/passes/linear_chain.h"
+#include "converter/passes/low_bit_linear.h"
 #include "converter/passes/passes.h"
 #include "converter/passes/value_set.h"
+#include "kernels/gemm/gemm.h"
 
 namespace bittern::convert {
 namespace {
 
-constexpr const char* kSignCodes = "1 bit sign {-1,0,1}";
-constexpr int64_t kMaxK = int64_t{1} << 24;  // accumulators stay exact in fp32
+using Kind = Activation::Kind;
 
-// The codes behind a left operand, or why there are none.
-struct Codes {
-  ValueId id = kNone;
-  std::string reason;
-};
+constexpr int64_t kMaxK = int64_t{1} << 24;
+// Zero points made at run time are codes or near them.
+constexpr int64_t kMaxRunTimeZero = 1 << 8;
 
-Codes CodesOf(const Graph& graph, ValueId input) {
-  const Node* dequantize = ProducerIf(graph, input, "Dequantize");
-  if (dequantize == nullptr) {
-    return {kNone, "float activations: no sign in front"};
-  }
-  if (dequantize->inputs.size() > 1) {
-    return {kNone, "activation levels with a scale or zero point"};
-  }
-  const ValueId codes = dequantize->inputs[0];
-  if (graph.value(codes).type->code.group != 0) {
-    return {kNone, "activation codes are split by attention head"};
-  }
-  return {codes, ""};
-}
-
-Result<ValueId> AddBits(Graph& graph, const std::string& name,
-                        const BipolarMatrix& matrix, int64_t n, int64_t k) {
-  runtime::CodeType code;
-  code.encoding = runtime::Encoding::kBipolar;
-  code.bits = 1;
-  const TensorType type{runtime::DType::kCode, {n, k}, code};
+Result<ValueId> AddCodes(Graph& graph, const std::string& name,
+                         const runtime::CodeType& code,
+                         const std::vector<int16_t>& values, int64_t n) {
+  const auto rows = static_cast<size_t>(n);
+  const size_t k = values.size() / rows;
+  const TensorType type{
+      runtime::DType::kCode, {n, static_cast<int64_t>(k)}, code};
   BITTERN_TRY_ASSIGN(runtime::AlignedBuffer buffer,
                      runtime::AlignedBuffer::Make(runtime::ByteSize(type)));
-  const auto row_bytes = static_cast<size_t>((k + 7) / 8);
-  for (size_t j = 0; j < static_cast<size_t>(n); ++j) {
-    for (size_t i = 0; i < static_cast<size_t>(k); ++i) {
-      if (!matrix.positive[j * static_cast<size_t>(k) + i]) continue;
-      buffer.data()[j * row_bytes + i / 8] |=
-          static_cast<uint8_t>(1u << (i % 8));
+  const kernels::Operand operand = runtime::OperandOf(code);
+  for (size_t j = 0; j < rows; ++j) {
+    for (size_t i = 0; i < k; ++i) {
+      kernels::PutValue(buffer.data(), operand, k, j, i, values[j * k + i]);
     }
   }
   return graph.AddConstant(
@@ -66,10 +57,56 @@ std::vector<float> PerChannel(const Graph& graph, ValueId id, int64_t n) {
   return values;
 }
 
+std::vector<int64_t> RowSums(const std::vector<int16_t>& values, size_t n) {
+  std::vector<int64_t> sums(n);
+  const size_t k = values.size() / n;
+  for (size_t i = 0; i < values.size(); ++i) sums[i / k] += values[i];
+  return sums;
+}
+
+// Whether sums of K products of such codes fit int32, whatever their values:
+// what the runtime asks for.
+bool SumsFit(const Graph& graph, const Activation& a,
+             const runtime::CodeType& weights, int64_t k) {
+  const kernels::GemmTypes types{
+      runtime::OperandOf(weights),
+      runtime::OperandOf(graph.value(a.codes).type->code)};
+  return static_cast<size_t>(k) <= kernels::MaxK(types, 32);
+}
+
+// Why the product is not made; empty if it is.
+std::string CheckRange(const Graph& graph, const Activation& a,
+                       const WeightCodes& w, int64_t k) {
+  if (k > kMaxK) return fmt::format("more than {} inputs a channel", kMaxK);
+  if (a.kind == Kind::kFloat || a.kind == Kind::kColumn) {
+    return w.type.bits <= 8 ? "" : "weights of more than 8 bits";
+  }
+  int64_t zero = 0;
+  if (a.kind == Kind::kTensor) {
+    zero = std::llabs(static_cast<int64_t>(a.zero[0]));
+  } else if (a.row_zero != kNone) {
+    zero = kMaxRunTimeZero;
+  }
+  const auto [lo, hi] = std::minmax_element(w.values.begin(), w.values.end());
+  const int64_t weight = std::max({1, -int{*lo}, int{*hi}});
+  const int64_t largest = weight * (a.range.MaxAbs() + zero);
+  if (SumsFit(graph, a, w.type, k) && zero <= INT32_MAX &&
+      largest <= INT32_MAX / k) {
+    return "";
+  }
+  return "sums of its codes need more than 32 bits";
+}
+
+const char* NameOf(InputScale mode) {
+  return mode == InputScale::kExact    ? "exact"
+         : mode == InputScale::kFast16 ? "fast16"
+                                       : "fast8";
+}
+
 // A product by a factor rounds once more than a scale does, so the factor can
-// become the scale only if the weights themselves are +-1.
-bool TakesFactor(const BipolarMatrix& matrix) {
-  return std::all_of(matrix.scales.begin(), matrix.scales.end(),
+// become the scale only if the scales themselves are 1.
+bool TakesFactor(const std::vector<float>& scales) {
+  return std::all_of(scales.begin(), scales.end(),
                      [](float s) { return s == 1.0f; });
 }
 
@@ -79,60 +116,163 @@ class Recogniser {
       : graph_(graph), context_(context) {}
 
   Result<void> Visit(const LinearChain& chain) {
+    const auto n = static_cast<size_t>(chain.n);
+    const auto k = static_cast<size_t>(chain.k);
+    const WeightCodes weights = ClassifyWeights(graph_.F32(chain.weight), k, n);
+    Activation activation = ActivationOf(graph_, chain.input);
     LayerRecord record;
     record.name = graph_.node(chain.matmul).name;
     record.op = "MatMul";
     record.weight_shape = {chain.n, chain.k};
-    const auto n = static_cast<size_t>(chain.n);
-    const auto k = static_cast<size_t>(chain.k);
-    const BipolarMatrix matrix =
-        ClassifyBipolar(graph_.F32(chain.weight), k, n);
-    const Codes codes = CodesOf(graph_, chain.input);
-    record.weights = "f32";
-    if (matrix.reason.empty()) {
-      record.weights =
-          matrix.max_ulp == 0
-              ? "1 bit +-s, exact"
-              : fmt::format("1 bit +-s, {:.2g} ulp", matrix.max_ulp);
+    record.weights = weights.Text();
+    record.activations = activation.text;
+    record.reason = weights.reason;
+    if (weights.reason.empty()) {
+      record.max_ulp = weights.max_ulp;
+      record.pattern = PatternOf(activation) + "W6";
+      record.reason = CheckRange(graph_, activation, weights, chain.k);
+      if (record.reason.empty()) {
+        BITTERN_TRY(Replace(chain, activation, weights, record));
+      }
     }
-    record.activations = codes.reason.empty() ? kSignCodes : "f32";
-    record.reason = codes.reason.empty() ? matrix.reason : codes.reason;
-    if (record.reason.empty() && chain.k > kMaxK) {
-      record.reason = fmt::format("more than {} inputs a channel", kMaxK);
-    }
-    if (record.reason.empty()) {
-      record.pattern = "sign in front, rows of +-s";
-      BITTERN_TRY(Replace(chain, codes.id, matrix));
+    if (activation.kind == Kind::kFloat && weights.reason.empty()) {
+      WarnOfFloats(record, weights);
     }
     context_.layers.push_back(std::move(record));
     return {};
   }
 
+  void AddNotes() {
+    if (per_channel_ == 0) return;
+    const InputScale mode = context_.options.input_scale;
+    graph_.notes.push_back(fmt::format(
+        "layers with an activation scale per input channel: {}, {} ({})",
+        per_channel_, NameOf(mode),
+        mode == InputScale::kExact
+            ? "float sums over packed weights"
+            : "integer sums where 32 bits hold them; codes near a tie change"));
+  }
+
  private:
-  Result<void> Replace(const LinearChain& chain, ValueId codes,
-                       const BipolarMatrix& matrix) {
+  std::string PatternOf(const Activation& a) const {
+    if (a.codes == kNone) return "";
+    const auto found = context_.patterns.find(graph_.value(a.codes).name);
+    return (found == context_.patterns.end() ? "sign" : found->second) + " + ";
+  }
+
+  // The mode that was asked for, where its sums fit int32.
+  InputScale ModeFor(const Activation& activation, int64_t k) const {
+    const InputScale mode = context_.options.input_scale;
+    if (mode == InputScale::kExact ||
+        SumsFit(graph_, activation, FoldedType(mode), k)) {
+      return mode;
+    }
+    return InputScale::kExact;
+  }
+
+  void WarnOfFloats(const LayerRecord& record, const WeightCodes& weights) {
+    if (weights.type.encoding != runtime::Encoding::kBipolar) return;
+    graph_.notes.push_back(fmt::format(
+        "warning: '{}' has 1-bit weights but float activations: exporters lose "
+        "a Sign that is written with .data",
+        record.name));
+  }
+
+  Result<void> Replace(const LinearChain& chain, const Activation& activation,
+                       const WeightCodes& weights, LayerRecord& record) {
+    const std::string weight = graph_.value(chain.weight).name;
+    std::vector<ValueId> inputs(kLowBitInputs, kNone);
+    inputs[kCodesInput] =
+        activation.kind == Kind::kFloat || activation.kind == Kind::kColumn
+            ? chain.input
+            : activation.codes;
+    std::vector<float> scales = weights.scales;
+    std::vector<double> bias;
+    if (activation.kind == Kind::kColumn) {
+      const InputScale mode = ModeFor(activation, chain.k);
+      record.input_scale = NameOf(mode);
+      ++per_channel_;
+      if (mode != InputScale::kExact) {
+        const FoldedWeights folded = FoldInputScales(activation, weights, mode);
+        BITTERN_TRY_ASSIGN(inputs[kWeightInput],
+                           AddCodes(graph_, weight + ".bits", folded.type,
+                                    folded.values, chain.n));
+        inputs[kCodesInput] = activation.codes;
+        return Finish(chain, std::move(inputs), folded.scales, folded.bias);
+      }
+    } else if (activation.kind == Kind::kTensor) {
+      for (float& s : scales) s *= activation.scale[0];
+    }
+    BITTERN_TRY_ASSIGN(inputs[kWeightInput],
+                       AddCodes(graph_, weight + ".bits", weights.type,
+                                weights.values, chain.n));
+    BITTERN_TRY(AddZeroPoints(weight, activation, weights, inputs));
+    return Finish(chain, std::move(inputs), std::move(scales), {});
+  }
+
+  // Shares of the zero points: exact in int32, which CheckRange has seen to.
+  Result<void> AddZeroPoints(const std::string& weight, const Activation& a,
+                             const WeightCodes& weights,
+                             std::vector<ValueId>& inputs) {
+    const std::vector<int64_t> sums =
+        RowSums(weights.values, weights.scales.size());
+    std::vector<int32_t> terms;
+    if (a.kind == Kind::kTensor && a.zero[0] != 0) {
+      const auto zero = static_cast<int64_t>(a.zero[0]);
+      for (int64_t sum : sums) {
+        terms.push_back(static_cast<int32_t>(-zero * sum));
+      }
+      BITTERN_TRY_ASSIGN(inputs[kCorrectionInput],
+                         AddI32(graph_, weight + ".correction", terms));
+    }
+    if (a.kind != Kind::kRow) return {};
+    inputs[kRowScaleInput] = a.row_scale;
+    if (a.row_zero == kNone) return {};
+    const std::string name = graph_.value(a.row_zero).name;
+    BITTERN_TRY_ASSIGN(
+        const ValueId negative,
+        Emit(graph_, "Neg", name, {a.row_zero}, {}, name + ".negative"));
+    BITTERN_TRY_ASSIGN(inputs[kRowTermInput],
+                       Emit(graph_, "Cast", name, {negative},
+                            {{"to", std::string("i32")}}, name + ".i32"));
+    for (int64_t sum : sums) terms.push_back(static_cast<int32_t>(sum));
+    BITTERN_TRY_ASSIGN(inputs[kColumnTermInput],
+                       AddI32(graph_, weight + ".sums", terms));
+    return {};
+  }
+
+  // Takes the factor and the offset that follow, and makes the node.
+  Result<void> Finish(const LinearChain& chain, std::vector<ValueId> inputs,
+                      std::vector<float> scales, std::vector<double> bias) {
     const std::string name = graph_.node(chain.matmul).name;
     const std::string weight = graph_.value(chain.weight).name;
-    std::vector<float> scales = matrix.scales;
     NodeId last = chain.matmul;
     const auto user_of = [this](NodeId node) {
       return *OnlyUser(graph_, graph_.node(node).outputs[0]);
     };
-    const bool with_factor = chain.factor != kNone && TakesFactor(matrix);
+    const bool with_factor = chain.factor != kNone && bias.empty() &&
+                             inputs[kRowScaleInput] == kNone &&
+                             TakesFactor(scales);
     if (with_factor) {
       scales = PerChannel(graph_, chain.factor, chain.n);
       last = user_of(last);
     }
-    BITTERN_TRY_ASSIGN(const ValueId bits, AddBits(graph_, weight + ".bits",
-                                                   matrix, chain.n, chain.k));
-    std::vector<ValueId> inputs = {
-        codes, bits, AddVector(graph_, weight + ".scale", scales)};
+    inputs[kScaleInput] = AddVector(graph_, weight + ".scale", scales);
     // A factor that stays a node stands between the product and the offset.
     if (chain.offset != kNone && (chain.factor == kNone || with_factor)) {
-      inputs.push_back(AddVector(graph_, weight + ".bias",
-                                 PerChannel(graph_, chain.offset, chain.n)));
+      const std::vector<float> offset =
+          PerChannel(graph_, chain.offset, chain.n);
+      bias.resize(offset.size());
+      for (size_t i = 0; i < offset.size(); ++i) {
+        bias[i] += static_cast<double>(offset[i]);
+      }
       last = user_of(last);
     }
+    if (!bias.empty()) {
+      inputs[kBiasInput] =
+          AddVector(graph_, weight + ".bias", {bias.begin(), bias.end()});
+    }
+    TrimAbsent(inputs);
     graph_.node(last).name = name;
     return Rewrite(graph_, last, "LowBitLinear", inputs,
                    {{"epilogue", std::string("f32")}});
@@ -140,6 +280,7 @@ class Recogniser {
 
   Graph& graph_;
   PassContext& context_;
+  int per_channel_ = 0;
 };
 
 // Convolutions have no low-bit kernel yet; the report says what was found.
@@ -147,16 +288,18 @@ LayerRecord RecordOfConv(const Graph& graph, const Node& node) {
   LayerRecord record;
   record.name = node.name;
   record.op = "Conv";
-  record.weights = record.activations = "f32";
+  const Activation activation = ActivationOf(graph, node.inputs[0]);
+  record.activations = activation.text;
   const std::optional<Shape> shape = StaticShape(graph, node.inputs[1]);
-  record.reason = "float activations: no sign in front";
-  if (ProducerIf(graph, node.inputs[0], "Dequantize") != nullptr) {
-    record.activations = kSignCodes;
-    record.reason = "this version has no 1-bit convolution";
-  }
-  if (!shape || shape->rank() == 0) return record;
-  const int64_t n = (*shape)[0];
-  record.weight_shape = {n, n == 0 ? 0 : shape->Elements() / n};
+  const int64_t n = shape && shape->rank() > 0 ? (*shape)[0] : 0;
+  if (n > 0) record.weight_shape = {n, shape->Elements() / n};
+  const WeightCodes weights =
+      ClassifyRows(graph.F32(node.inputs[1]), static_cast<size_t>(n));
+  record.weights = weights.Text();
+  record.max_ulp = weights.max_ulp;
+  record.reason = weights.reason.empty()
+                      ? "this version has no low-bit convolution"
+                      : weights.reason;
   return record;
 }
 
@@ -174,6 +317,7 @@ Result<void> RecogniseWeights(Graph& graph, PassContext& context) {
       BITTERN_TRY(recogniser.Visit(*chain));
     }
   }
+  recogniser.AddNotes();
   return {};
 }
 

@@ -1,125 +1,156 @@
-// A fused projection of queries, keys and values becomes three, so that each
+// A fused projection of queries, keys and values becomes several, so that each
 // can have an epilogue of its own:
-//   Linear [B,N,3*H*d] -> Reshape [B,N,3,H,d] -> Transpose (2,0,3,1,4) -> part
-//   i
-// (by Split and Squeeze, Gather or Slice and Squeeze) becomes
-//   Linear of the rows of part i [B,N,H*d] -> Reshape [B,N,H,d] -> Transpose
-// with the same products in the same order. Only linears of signs are split: a
-// float one stays a single, larger product.
+//   Linear [B,N,3*H*d] -> any moves (Reshape [B,N,3,H,d] and Transpose, Split,
+//   Gather, Slice, chunks of the last dimension ...) -> part i
+// becomes
+//   Linear of the columns of part i [B,N,H*d] [-> Reshape [B,N,H,d] [->
+//   Transpose]]
+// with the same products in the same order. A part is a range of columns. Only
+// linears of quantised inputs are split: a float one stays a single, larger
+// product.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
+#include "converter/passes/few_levels.h"
+#include "converter/passes/index_map.h"
 #include "converter/passes/linear_chain.h"
 #include "converter/passes/passes.h"
 
 namespace bittern::convert {
 namespace {
 
+constexpr size_t kMaxParts = 16;
+
+// Columns [begin, end) of the result, reshaped to `shape` and transposed.
 struct Part {
-  NodeId node;    // makes the [B,H,N,d] value
-  int64_t index;  // which of the parts
+  ValueId value;
+  int64_t begin, end;
+  Shape shape;
+  std::vector<int64_t> perm;  // empty: none
 };
 
 struct FusedProjection {
   LinearChain linear;
-  Shape split;  // [B,N,parts,H,d]
   std::vector<Part> parts;
 };
 
-bool SqueezesFirstAxis(const Graph& graph, const Node& node) {
-  return node.op == "Squeeze" &&
-         IntsOf(node, "axes") == std::vector<int64_t>{0} &&
-         graph.value(node.outputs[0]).type.has_value();
-}
-
-// Parts taken by one Split into single slices; false if it does not fit.
-bool CollectSplit(const Graph& graph, const Node& split,
-                  std::vector<Part>& parts) {
-  if (IntOf(split, "axis", 0) != 0) return false;
-  for (size_t i = 0; i < split.outputs.size(); ++i) {
-    const std::optional<Shape> shape = StaticShape(graph, split.outputs[i]);
-    if (!shape || (*shape)[0] != 1) return false;
-    for (NodeId user : graph.Users(split.outputs[i])) {
-      if (!SqueezesFirstAxis(graph, graph.node(user))) return false;
-      parts.push_back({user, static_cast<int64_t>(i)});
+// Values that are moved parts of `result` and that something else reads; false
+// if `result` itself is one.
+bool CollectParts(const Graph& graph, ValueId result,
+                  std::vector<ValueId>& parts) {
+  const IndexMap moves(graph);
+  std::vector<ValueId> open = {result};
+  while (!open.empty()) {
+    const ValueId id = open.back();
+    open.pop_back();
+    bool read = graph.UseCount(id) != graph.Users(id).size();
+    for (NodeId user : graph.Users(id)) {
+      for (ValueId output : graph.node(user).outputs) {
+        if (output == kNone) continue;
+        if (moves.SourceOf(output) == result) {
+          if (graph.UseCount(output) > 0) open.push_back(output);
+        } else {
+          read = true;
+        }
+      }
+    }
+    if (!read) continue;
+    if (id == result || parts.size() == kMaxParts) return false;
+    if (std::find(parts.begin(), parts.end(), id) == parts.end()) {
+      parts.push_back(id);
     }
   }
+  std::sort(parts.begin(), parts.end());
+  return parts.size() > 1;
+}
+
+// Whether element i of a tensor `to` is element map[i] of one with the axes
+// `perm` of it in order.
+bool IsTransposed(const std::vector<int64_t>& map, const Shape& to,
+                  const std::vector<int64_t>& perm) {
+  std::vector<int64_t> steps(to.rank());  // of the axes of `to`
+  int64_t step = 1;
+  for (size_t axis = to.rank(); axis-- > 0;) {
+    for (size_t i = 0; i < perm.size(); ++i) {
+      if (perm[i] != static_cast<int64_t>(axis)) continue;
+      steps[i] = step;
+      step *= to[i];
+    }
+  }
+  for (size_t i = 0; i < map.size(); ++i) {
+    auto rest = static_cast<int64_t>(i);
+    int64_t from = 0;
+    for (size_t axis = to.rank(); axis-- > 0;) {
+      from += rest % to[axis] * steps[axis];
+      rest /= to[axis];
+    }
+    if (map[i] != from) return false;
+  }
   return true;
 }
 
-bool CollectSlice(const Graph& graph, const Node& slice, int64_t count,
-                  std::vector<Part>& parts) {
-  const std::vector<int64_t> starts = IntsOf(slice, "starts");
-  const std::optional<Shape> shape = StaticShape(graph, slice.outputs[0]);
-  if (IntsOf(slice, "axes") != std::vector<int64_t>{0} || starts.size() != 1 ||
-      !shape || (*shape)[0] != 1) {
-    return false;
+// `value` as a range of columns of `result`.
+Result<std::optional<Part>> PartOf(const Graph& graph, ValueId result,
+                                   ValueId value) {
+  const std::optional<Part> none;
+  IndexMap moves(graph);
+  BITTERN_TRY_ASSIGN(const std::vector<int32_t> from,
+                     moves.From(result, value));
+  const Shape shape = *StaticShape(graph, value);
+  const int64_t width = StaticShape(graph, result)->Last();
+  const int64_t rows = StaticShape(graph, result)->Leading();
+  if (from.empty() || static_cast<int64_t>(from.size()) % rows != 0) {
+    return none;
   }
-  const int64_t index = starts[0] < 0 ? starts[0] + count : starts[0];
-  if (index < 0 || index >= count) return false;
-  for (NodeId user : graph.Users(slice.outputs[0])) {
-    if (!SqueezesFirstAxis(graph, graph.node(user))) return false;
-    parts.push_back({user, index});
+  Part part{
+      value, *std::min_element(from.begin(), from.end()) % width, 0, shape, {}};
+  const int64_t columns = static_cast<int64_t>(from.size()) / rows;
+  part.end = part.begin + columns;
+  std::vector<int64_t> map;  // into the part alone
+  for (const int32_t index : from) {
+    const int64_t column = index % width - part.begin;
+    if (column < 0 || column >= columns) return none;
+    map.push_back(index / width * columns + column);
   }
-  return true;
+  for (const std::vector<int64_t>& perm :
+       {std::vector<int64_t>{}, {0, 2, 1, 3}, {0, 2, 3, 1}}) {
+    if (!perm.empty() && perm.size() != shape.rank()) continue;
+    std::vector<int64_t> axes = perm;
+    for (size_t i = 0; perm.empty() && i < shape.rank(); ++i) {
+      axes.push_back(static_cast<int64_t>(i));
+    }
+    if (!IsTransposed(map, shape, axes)) continue;
+    for (size_t i = 0; i < perm.size(); ++i) {
+      part.shape[static_cast<size_t>(perm[i])] = shape[i];
+    }
+    part.perm = perm;
+    return std::optional(part);
+  }
+  return none;
 }
 
-bool CollectGather(const Graph& graph, NodeId id, int64_t count,
-                   std::vector<Part>& parts) {
-  const Node& gather = graph.node(id);
-  const std::vector<int64_t> index = graph.I64(gather.inputs[1]);
-  const std::optional<Shape> shape = StaticShape(graph, gather.outputs[0]);
-  if (IntOf(gather, "axis", 0) != 0 || index.size() != 1 || !shape ||
-      shape->rank() != 4) {
-    return false;
-  }
-  const int64_t wrapped = index[0] < 0 ? index[0] + count : index[0];
-  if (wrapped < 0 || wrapped >= count) return false;
-  parts.push_back({id, wrapped});
-  return true;
-}
-
-bool CollectParts(const Graph& graph, ValueId heads, int64_t count,
-                  std::vector<Part>& parts) {
-  for (NodeId id : graph.Users(heads)) {
-    const Node& user = graph.node(id);
-    const bool fits =
-        user.op == "Split"    ? CollectSplit(graph, user, parts)
-        : user.op == "Slice"  ? CollectSlice(graph, user, count, parts)
-        : user.op == "Gather" ? CollectGather(graph, id, count, parts)
-                              : false;
-    if (!fits) return false;
-  }
-  return !parts.empty();
-}
-
-std::optional<FusedProjection> MatchFused(const Graph& graph, NodeId id) {
+Result<std::optional<FusedProjection>> MatchFused(const Graph& graph,
+                                                  NodeId id) {
+  const std::optional<FusedProjection> none;
   const std::optional<LinearChain> linear = MatchLinear(graph, id);
-  if (!linear || ProducerIf(graph, linear->input, "Sign") == nullptr) {
-    return std::nullopt;
-  }
+  if (!linear || !HasFewLevels(graph, linear->input)) return none;
   const ValueId result = graph.node(linear->last).outputs[0];
-  const std::optional<NodeId> reshape = OnlyUserIf(graph, result, "Reshape");
-  if (!reshape) return std::nullopt;
-  const ValueId five = graph.node(*reshape).outputs[0];
-  const std::optional<NodeId> transpose = OnlyUserIf(graph, five, "Transpose");
-  const std::optional<Shape> flat = StaticShape(graph, result);
-  const std::optional<Shape> split = StaticShape(graph, five);
-  if (!transpose || !flat || !split || flat->rank() != 3 ||
-      split->rank() != 5 || (*split)[0] != (*flat)[0] ||
-      (*split)[1] != (*flat)[1] ||
-      IntsOf(graph.node(*transpose), "perm") !=
-          std::vector<int64_t>{2, 0, 3, 1, 4}) {
-    return std::nullopt;
+  std::vector<ValueId> values;
+  if (!StaticShape(graph, result) || !CollectParts(graph, result, values)) {
+    return none;
   }
-  FusedProjection fused{*linear, *split, {}};
-  const ValueId heads = graph.node(*transpose).outputs[0];
-  if (graph.UseCount(heads) != graph.Users(heads).size() ||
-      !CollectParts(graph, heads, (*split)[2], fused.parts)) {
-    return std::nullopt;
+  FusedProjection fused{*linear, {}};
+  int64_t columns = 0;
+  for (ValueId value : values) {
+    BITTERN_TRY_ASSIGN(const auto part, PartOf(graph, result, value));
+    if (!part) return none;
+    columns += part->end - part->begin;
+    fused.parts.push_back(*part);
   }
-  return fused;
+  if (columns > linear->n) return none;  // some would be computed twice
+  return std::optional(fused);
 }
 
 // Elements [begin, end) of the last axis of a constant, unless it is a scalar.
@@ -137,17 +168,16 @@ Result<ValueId> SliceLast(Graph& graph, ValueId constant, int64_t begin,
               name);
 }
 
-Result<void> SplitPart(Graph& graph, const FusedProjection& fused, Part part) {
+Result<void> SplitPart(Graph& graph, const FusedProjection& fused,
+                       const Part& part) {
   const LinearChain& linear = fused.linear;
-  const int64_t width = fused.split[3] * fused.split[4];
-  const int64_t begin = part.index * width, end = begin + width;
-  const std::string range = fmt::format("[{}:{}]", begin, end);
+  const std::string range = fmt::format("[{}:{}]", part.begin, part.end);
   const std::string name = graph.node(linear.matmul).name + range;
   const auto output_of = [&](NodeId node) {
     return graph.value(graph.node(node).outputs[0]).name + range;
   };
   BITTERN_TRY_ASSIGN(const ValueId weight,
-                     SliceLast(graph, linear.weight, begin, end));
+                     SliceLast(graph, linear.weight, part.begin, part.end));
   NodeId source = linear.matmul;
   BITTERN_TRY_ASSIGN(ValueId y,
                      Emit(graph, "MatMul", name, {linear.input, weight}, {},
@@ -156,20 +186,27 @@ Result<void> SplitPart(Graph& graph, const FusedProjection& fused, Part part) {
     if (constant == kNone) return {};
     source = *OnlyUser(graph, graph.node(source).outputs[0]);
     BITTERN_TRY_ASSIGN(const ValueId slice,
-                       SliceLast(graph, constant, begin, end));
+                       SliceLast(graph, constant, part.begin, part.end));
     BITTERN_TRY_ASSIGN(y, Emit(graph, op, graph.node(source).name + range,
                                {y, slice}, {}, output_of(source)));
     return {};
   };
   BITTERN_TRY(combine("Mul", linear.factor));
   BITTERN_TRY(combine("Add", linear.offset));
-  const Shape four{fused.split[0], fused.split[1], fused.split[3],
-                   fused.split[4]};
-  BITTERN_TRY_ASSIGN(
-      const ValueId heads,
-      EmitReshape(graph, name, y, four, output_of(source) + ".heads"));
-  return Rewrite(graph, part.node, "Transpose", {heads},
-                 {{"perm", std::vector<int64_t>{0, 2, 1, 3}}});
+  if (*StaticShape(graph, y) != part.shape) {
+    BITTERN_TRY_ASSIGN(y, EmitReshape(graph, name, y, part.shape,
+                                      output_of(source) + ".heads"));
+  }
+  const NodeId maker = graph.ProducerId(part.value);
+  if (!part.perm.empty() && graph.node(maker).outputs.size() == 1) {
+    return Rewrite(graph, maker, "Transpose", {y}, {{"perm", part.perm}});
+  }
+  if (!part.perm.empty()) {
+    BITTERN_TRY_ASSIGN(y, Emit(graph, "Transpose", name, {y},
+                               {{"perm", part.perm}}, name + ".transposed"));
+  }
+  graph.ReplaceUses(part.value, y);
+  return {};
 }
 
 }  // namespace
@@ -178,8 +215,8 @@ Result<void> SplitHeads(Graph& graph, PassContext&) {
   int count = 0;
   const size_t nodes = graph.nodes().size();
   for (size_t i = 0; i < nodes; ++i) {
-    const std::optional<FusedProjection> fused =
-        MatchFused(graph, static_cast<NodeId>(i));
+    BITTERN_TRY_ASSIGN(const auto fused,
+                       MatchFused(graph, static_cast<NodeId>(i)));
     if (!fused) continue;
     for (const Part& part : fused->parts) {
       BITTERN_TRY(SplitPart(graph, *fused, part));

@@ -1,103 +1,260 @@
-// One row at a time: the most frequent magnitude is the scale, and every other
-// magnitude must lie within the tolerance of it.
+// Row by row: the distinct values, the grid they lie on, and its codes; then
+// the narrowest encoding that holds the codes of all rows.
 #include "converter/passes/value_set.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <limits>
+#include <cstring>
+#include <optional>
+
+#include "converter/passes/level_grid.h"
 
 namespace bittern::convert {
 namespace {
 
-constexpr double kMaxUlp = 4;
-// The noise of b - clip(w) + clip(w) scales with the clipped latent weight, at
-// most 1, not with the scale b of the row.
-constexpr double kEstimatorNoise = 4 * 0x1p-24;
-constexpr double kMaxRelativeNoise = 2e-3;  // of the scale: far below a level
+using runtime::Encoding;
 
-float MostFrequent(std::vector<float>& sorted) {
-  std::sort(sorted.begin(), sorted.end());
-  float best = sorted[0];
-  size_t best_count = 0;
-  for (size_t i = 0; i < sorted.size();) {
-    size_t end = i;
-    while (end < sorted.size() && sorted[end] == sorted[i]) ++end;
-    if (end - i > best_count) {
-      best_count = end - i;
-      best = sorted[i];
-    }
-    i = end;
+// Encodings by what a weight takes in the file; odd ones have no 0.
+struct Form {
+  const char* name;
+  Encoding encoding;
+  uint8_t bits;
+  int lo, hi;
+  bool odd;
+};
+constexpr Form kForms[] = {
+    {"1 bit +-s", Encoding::kBipolar, 1, -1, 1, true},
+    {"1 bit {0,s}", Encoding::kUnsigned, 1, 0, 1, false},
+    {"ternary", Encoding::kTernary, 2, -1, 1, false},
+    {"2 bit odd", Encoding::kBipolar2, 2, -3, 3, true},
+    {"2 bit signed", Encoding::kSigned, 2, -2, 1, false},
+    {"2 bit unsigned", Encoding::kUnsigned, 2, 0, 3, false},
+    {"3 bit signed", Encoding::kSigned, 3, -4, 3, false},
+    {"3 bit unsigned", Encoding::kUnsigned, 3, 0, 7, false},
+    {"4 bit signed", Encoding::kSigned, 4, -8, 7, false},
+    {"4 bit unsigned", Encoding::kUnsigned, 4, 0, 15, false},
+    {"8 bit signed", Encoding::kSigned, 8, -128, 127, false},
+    {"8 bit unsigned", Encoding::kUnsigned, 8, 0, 255, false},
+    // 8-bit codes less a zero point; stored in 16 bits.
+    {"8 bit with zero point", Encoding::kSigned, 16, -511, 511, false},
+};
+
+// Codes of one row.
+struct Extent {
+  int lo = 0, hi = 0;
+  bool odd = true;  // all of them
+};
+
+bool Fits(const Form& form, const Extent& row, bool mirrored) {
+  if (row.lo == 0 && row.hi == 0) return true;  // the scale is 0
+  if (form.odd && !row.odd) return false;
+  const int lo = mirrored ? -row.hi : row.lo;
+  const int hi = mirrored ? -row.lo : row.hi;
+  return form.lo <= lo && hi <= form.hi;
+}
+
+// Of equal widths one that needs no mirrored rows.
+const Form* NarrowestForm(const std::vector<Extent>& rows) {
+  const Form* best = nullptr;
+  for (const Form& form : kForms) {
+    if (best != nullptr && form.bits > best->bits) break;
+    const auto all = [&](bool may_mirror) {
+      return std::all_of(rows.begin(), rows.end(), [&](const Extent& row) {
+        return Fits(form, row, false) || (may_mirror && Fits(form, row, true));
+      });
+    };
+    if (all(false)) return &form;
+    if (best == nullptr && all(true)) best = &form;
   }
   return best;
 }
 
-size_t DistinctValues(std::vector<float> row) {
-  std::sort(row.begin(), row.end());
-  return static_cast<size_t>(std::unique(row.begin(), row.end()) - row.begin());
-}
+// Distinct floats of a row by open addressing. More than kMaxDistinct are no
+// 8-bit weights, even with the noise of an estimator.
+class DistinctValues {
+ public:
+  static constexpr size_t kMaxDistinct = 1024;
 
-double UlpOf(float value) {
-  return static_cast<double>(
-      std::nextafter(value, std::numeric_limits<float>::infinity()) - value);
-}
-
-// Why `row` is not +-scale; empty if it is.
-std::string CheckRow(const std::vector<float>& row, size_t index, float scale,
-                     double& max_ulp) {
-  const auto s = static_cast<double>(scale);
-  double largest = 0, distance = 0;
-  size_t zeros = 0;
-  for (float w : row) {
-    const double magnitude = std::fabs(static_cast<double>(w));
-    zeros += w == 0.0f ? 1 : 0;
-    largest = std::max(largest, magnitude);
-    distance = std::max(distance, std::fabs(magnitude - s));
+  // False if there are too many.
+  bool Read(const float* row, size_t k) {
+    ++stamp_;
+    values_.clear();
+    index_.resize(k);
+    for (size_t i = 0; i < k; ++i) {
+      const size_t slot = Find(row[i]);
+      if (stamps_[slot] != stamp_) {
+        if (values_.size() == kMaxDistinct) return false;
+        stamps_[slot] = stamp_;
+        slots_[slot] = static_cast<uint16_t>(values_.size());
+        values_.push_back({row[i], 0});
+      }
+      index_[i] = slots_[slot];
+      ++values_[slots_[slot]].count;
+    }
+    return true;
   }
-  const double noise =
-      std::min(kEstimatorNoise * std::max(1.0, largest), kMaxRelativeNoise * s);
-  if (distance <= std::max(kMaxUlp * UlpOf(scale), noise)) {
-    max_ulp = std::max(max_ulp, distance / UlpOf(scale));
+
+  const std::vector<Level>& values() const { return values_; }  // as met
+  uint16_t IndexOf(size_t i) const { return index_[i]; }
+
+ private:
+  static constexpr size_t kSlots = 4 * kMaxDistinct;
+
+  size_t Find(float value) const {
+    uint32_t bits = 0;
+    std::memcpy(&bits, &value, sizeof(bits));
+    constexpr uint32_t kGolden = 0x9E3779B1;
+    size_t slot = bits * kGolden >> 20;  // 12 bits
+    while (stamps_[slot] == stamp_ && std::memcmp(&values_[slots_[slot]].value,
+                                                  &value, sizeof(value)) != 0) {
+      slot = (slot + 1) % kSlots;
+    }
+    return slot;
+  }
+
+  uint32_t stamp_ = 0;
+  std::array<uint32_t, kSlots> stamps_{};
+  std::array<uint16_t, kSlots> slots_{};
+  std::vector<Level> values_;
+  std::vector<uint16_t> index_;
+};
+
+class Classifier {
+ public:
+  Classifier(size_t k, size_t n) : k_(k) {
+    result_.values.resize(n * k);
+    result_.scales.reserve(n);
+  }
+
+  // Why the row is no row of codes; empty if it is.
+  std::string Row(const float* row, size_t index) {
+    if (!std::all_of(row, row + k_, [](float w) { return std::isfinite(w); })) {
+      return fmt::format("weight row {} has a value that is not finite", index);
+    }
+    if (!distinct_.Read(row, k_)) {
+      return fmt::format("float weights: row {} has more than {} values", index,
+                         DistinctValues::kMaxDistinct);
+    }
+    std::vector<uint16_t> order(distinct_.values().size());
+    for (size_t i = 0; i < order.size(); ++i) {
+      order[i] = static_cast<uint16_t>(i);
+    }
+    const auto& values = distinct_.values();
+    std::sort(order.begin(), order.end(), [&values](uint16_t a, uint16_t b) {
+      return values[a].value < values[b].value;
+    });
+    std::vector<Level> levels;
+    for (uint16_t i : order) levels.push_back(values[i]);
+    const std::optional<LevelGrid> grid = FitGrid(levels);
+    if (!grid) {
+      return fmt::format(
+          "float weights: the {} values of row {} lie on no integer grid",
+          levels.size(), index);
+    }
+    Take(*grid, order, index);
     return "";
   }
-  if (zeros > 0 && DistinctValues(row) <= 3) {
-    return fmt::format("ternary weights: row {} has {} zeros of {}", index,
-                       zeros, row.size());
+
+  // The encoding, with the codes of mirrored rows negated.
+  WeightCodes Finish() {
+    const Form* form = NarrowestForm(rows_);
+    if (form == nullptr) {
+      result_.reason = "the integers behind the weights have no encoding";
+      return std::move(result_);
+    }
+    result_.type = {form->encoding, form->bits, 0};
+    for (size_t j = 0; j < rows_.size(); ++j) {
+      int16_t* values = &result_.values[j * k_];
+      if (result_.scales[j] == 0 && form->odd) std::fill_n(values, k_, 1);
+      if (Fits(*form, rows_[j], false)) continue;
+      result_.scales[j] = -result_.scales[j];
+      for (size_t i = 0; i < k_; ++i) {
+        values[i] = static_cast<int16_t>(-values[i]);
+      }
+    }
+    return std::move(result_);
   }
-  return fmt::format("weights are not +-s: row {} has {} distinct values",
-                     index, DistinctValues(row));
-}
+
+ private:
+  void Take(const LevelGrid& grid, const std::vector<uint16_t>& order,
+            size_t index) {
+    std::vector<int16_t> code_of(order.size());
+    Extent extent;
+    for (size_t i = 0; i < order.size(); ++i) {
+      code_of[order[i]] = grid.codes[i];
+      extent.odd = extent.odd && grid.codes[i] % 2 != 0;
+    }
+    const auto [lo, hi] =
+        std::minmax_element(grid.codes.begin(), grid.codes.end());
+    extent.lo = *lo;
+    extent.hi = *hi;
+    int16_t* values = &result_.values[index * k_];
+    for (size_t i = 0; i < k_; ++i) values[i] = code_of[distinct_.IndexOf(i)];
+    result_.scales.push_back(grid.scale);
+    result_.max_ulp = std::max(result_.max_ulp, grid.max_ulp);
+    rows_.push_back(extent);
+  }
+
+  size_t k_;
+  WeightCodes result_;
+  std::vector<Extent> rows_;
+  DistinctValues distinct_;
+};
 
 }  // namespace
 
-BipolarMatrix ClassifyBipolar(const std::vector<float>& weights, size_t k,
-                              size_t n) {
-  BipolarMatrix matrix;
+std::string WeightCodes::Text() const {
+  if (!reason.empty()) return "f32";
+  for (const Form& form : kForms) {
+    if (form.encoding != type.encoding || form.bits != type.bits) continue;
+    return max_ulp == 0 ? fmt::format("{}, exact", form.name)
+                        : fmt::format("{}, {:.2g} ulp", form.name, max_ulp);
+  }
+  return "f32";
+}
+
+WeightCodes ClassifyWeights(const std::vector<float>& weights, size_t k,
+                            size_t n) {
+  WeightCodes failed;
   if (k == 0 || n == 0) {
-    matrix.reason = "the weight matrix is empty";
-    return matrix;
+    failed.reason = "the weight matrix is empty";
+    return failed;
   }
-  matrix.positive.resize(n * k);
-  std::vector<float> row(k), magnitudes(k);
-  for (size_t j = 0; j < n; ++j) {
+  // Columns are gathered a cache line at a time.
+  constexpr size_t kBlock = 16;
+  std::vector<float> block(kBlock * k);
+  Classifier classifier(k, n);
+  for (size_t first = 0; first < n; first += kBlock) {
+    const size_t count = std::min(kBlock, n - first);
     for (size_t i = 0; i < k; ++i) {
-      row[i] = weights[i * n + j];
-      magnitudes[i] = std::fabs(row[i]);
-      matrix.positive[j * k + i] = !std::signbit(row[i]);
+      for (size_t j = 0; j < count; ++j) {
+        block[j * k + i] = weights[i * n + first + j];
+      }
     }
-    if (!std::all_of(row.begin(), row.end(),
-                     [](float w) { return std::isfinite(w); })) {
-      matrix.reason =
-          fmt::format("weight row {} has a value that is not finite", j);
-      return matrix;
+    for (size_t j = 0; j < count; ++j) {
+      failed.reason = classifier.Row(&block[j * k], first + j);
+      if (!failed.reason.empty()) return failed;
     }
-    const float scale = MostFrequent(magnitudes);
-    matrix.reason = CheckRow(row, j, scale, matrix.max_ulp);
-    if (!matrix.reason.empty()) return matrix;
-    matrix.scales.push_back(scale);
   }
-  return matrix;
+  return classifier.Finish();
+}
+
+WeightCodes ClassifyRows(const std::vector<float>& weights, size_t n) {
+  WeightCodes failed;
+  if (n == 0 || weights.empty()) {
+    failed.reason = "the weight matrix is empty";
+    return failed;
+  }
+  const size_t k = weights.size() / n;
+  Classifier classifier(k, n);
+  for (size_t j = 0; j < n; ++j) {
+    failed.reason = classifier.Row(&weights[j * k], j);
+    if (!failed.reason.empty()) return failed;
+  }
+  return classifier.Finish();
 }
 
 }  // namespace bittern::convert

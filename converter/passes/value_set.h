@@ -3,22 +3,31 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "runtime/base/tensor.h"
+
 namespace bittern::convert {
 
-// Rows of weights that are all +s or -s, up to the float noise of an estimator
-// that somebody else has folded.
-struct BipolarMatrix {
-  std::vector<float> scales;   // [n], s >= 0: the row's most frequent magnitude
-  std::vector<bool> positive;  // [n * k], row-major
-  double max_ulp = 0;          // largest distance of a magnitude from its s
-  std::string reason;  // why the rows are not bipolar; empty if they are
+// Weights whose rows are small integers times a scale of the row, up to the
+// float noise of whoever folded them.
+struct WeightCodes {
+  runtime::CodeType type;       // the narrowest that holds every row
+  std::vector<float> scales;    // [n]; negative where codes are mirrored
+  std::vector<int16_t> values;  // [n * k], row-major: what the codes stand for
+  double max_ulp = 0;  // largest distance of a weight from fl(value * scale)
+  std::string reason;  // why the rows are no such thing; empty if they are
+
+  // "1 bit +-s", "ternary", "4 bit signed"... and how exact.
+  std::string Text() const;
 };
 
 // `weights` row-major [k][n]: output channels are columns, as in MatMul.
-BipolarMatrix ClassifyBipolar(const std::vector<float>& weights, size_t k,
-                              size_t n);
+WeightCodes ClassifyWeights(const std::vector<float>& weights, size_t k,
+                            size_t n);
+// The same of `weights` row-major [n][k], as in Conv.
+WeightCodes ClassifyRows(const std::vector<float>& weights, size_t n);
 
 }  // namespace bittern::convert

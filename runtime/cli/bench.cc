@@ -12,6 +12,7 @@
 #include "kernels/base/cpu.h"
 #include "runtime/cli/command.h"
 #include "runtime/cli/files.h"
+#include "runtime/cli/html.h"
 #include "runtime/cli/open.h"
 #include "runtime/format/reader.h"
 
@@ -19,11 +20,9 @@ namespace bittern::cli {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using runtime::Model;
 using runtime::ProfileEntry;
 using runtime::Result;
 using runtime::Session;
-using runtime::TensorView;
 
 struct Options {
   std::string model;
@@ -50,22 +49,6 @@ double PeakRssMb() {
     }
   }
   return 0;
-}
-
-// Fills float inputs with a fixed pseudo-random pattern in [-1, 1): the time of
-// a run does not depend on the values, but denormals would.
-Result<void> FillInputs(Session& session) {
-  uint32_t state = 1;
-  for (size_t i = 0; i < session.model().def().inputs.size(); ++i) {
-    BITTERN_TRY_ASSIGN(const TensorView view, session.Input(i));
-    if (view.type->dtype != runtime::DType::kF32) continue;
-    auto* values = static_cast<float*>(view.data);
-    for (int64_t e = 0; e < view.type->shape.Elements(); ++e) {
-      state = state * 1664525u + 1013904223u;
-      values[e] = static_cast<float>(static_cast<int32_t>(state)) * 0x1p-31f;
-    }
-  }
-  return {};
 }
 
 Result<Measurement> Measure(Session& session, const Options& options) {
@@ -118,16 +101,18 @@ std::vector<Row> Rows(const std::vector<ProfileEntry>& profile) {
   return rows;
 }
 
+// GMAC/s, empty for ops without products.
+std::string RateText(const Row& row) {
+  if (row.macs <= 0 || row.us <= 0) return "";
+  return fmt::format("{:.1f}", row.macs / row.us / 1000);
+}
+
 void PrintProfile(const std::vector<Row>& rows) {
   fmt::print("{:>10} {:>6} {:>8}  {:<18} {:<44} {}\n", "us", "%", "GMAC/s",
              "op", "name", "kernel");
   for (const Row& row : rows) {
-    const std::string rate =
-        row.macs > 0 && row.us > 0
-            ? fmt::format("{:.1f}", row.macs / row.us / 1000)
-            : "";
     fmt::print("{:>10.2f} {:>6.2f} {:>8}  {:<18} {:<44} {}\n", row.us,
-               100 * row.share, rate, row.op, row.name, row.kernel);
+               100 * row.share, RateText(row), row.op, row.name, row.kernel);
   }
 }
 
@@ -182,57 +167,29 @@ nlohmann::json ToJson(const Options& options, const Measurement& m,
   return json;
 }
 
-std::string Escape(const std::string& text) {
-  std::string out;
-  for (char c : text) {
-    if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else if (c == '&')
-      out += "&amp;";
-    else if (c == '"')
-      out += "&quot;";
-    else
-      out += c;
-  }
-  return out;
-}
-
 std::string ToHtml(const Options& options, const Measurement& m,
                    const Work& work, const std::vector<Row>& rows) {
-  std::string html = fmt::format(
-      "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>bittern "
-      "bench: {0}</title><style>"
-      "body{{font:15px system-ui,sans-serif;margin:2rem "
-      "auto;max-width:75rem;padding:0 1rem}}"
-      "table{{border-collapse:collapse;width:100%}}th,td{{padding:.25rem "
-      ".6rem;text-align:left;border-bottom:1px solid #ddd}}"
-      "td.n,th.n{{text-align:right;font-variant-numeric:tabular-nums}}.bar{{"
-      "background:#4a7fb5;height:.7em}}</style>"
-      "<h1>{0}</h1><p>median <b>{1:.3f} ms</b>, min {2:.3f} ms over {3} runs, "
-      "{4} thread(s), peak memory {5:.1f} MB<br>"
-      "{6:.1f} M low-bit and {7:.1f} M float multiply-accumulates a run</p>"
-      "<table><tr><th class=n>us</th><th class=n>%</th><th "
-      "style=\"width:12%\"></th><th "
-      "class=n>GMAC/s</th><th>op</th><th>name</th><th>kernel</th></tr>",
-      Escape(options.model), m.median, m.min, m.ms.size(), options.run.threads,
-      m.peak_rss_mb, work.macs_low_bit / 1e6, work.macs_float / 1e6);
+  std::string body = fmt::format(
+      "<h1>{}</h1><p>median <b>{:.3f} ms</b>, min {:.3f} ms over {} runs, {} "
+      "thread(s), peak memory {:.1f} MB<br>{:.1f} M low-bit and {:.1f} M float "
+      "multiply-accumulates a run</p><div class=wide><table><tr><th "
+      "style=\"width:20%\">us</th><th class=n>%</th><th class=n>GMAC/s</th>"
+      "<th>op</th><th>name</th><th>kernel</th></tr>\n",
+      HtmlEscape(options.model), m.median, m.min, m.ms.size(),
+      options.run.threads, m.peak_rss_mb, work.macs_low_bit / 1e6,
+      work.macs_float / 1e6);
   double largest = 0;
   for (const Row& row : rows) largest = std::max(largest, row.share);
   for (const Row& row : rows) {
-    const std::string rate =
-        row.macs > 0 && row.us > 0
-            ? fmt::format("{:.1f}", row.macs / row.us / 1000)
-            : "";
-    html += fmt::format(
-        "<tr><td class=n>{:.2f}</td><td class=n>{:.2f}</td><td><div class=bar "
-        "style=\"width:{:.1f}%\"></div></td><td class=n>{}</td>"
-        "<td>{}</td><td>{}</td><td>{}</td></tr>\n",
-        row.us, 100 * row.share, largest > 0 ? 100 * row.share / largest : 0,
-        rate, Escape(row.op), Escape(row.name), Escape(row.kernel));
+    body += fmt::format(
+        "<tr><td>{}</td><td class=n>{:.2f}</td><td class=n>{}</td><td>{}</td>"
+        "<td class=name>{}</td><td>{}</td></tr>\n",
+        HtmlBar(largest > 0 ? row.share / largest : 0,
+                fmt::format("{:.2f}", row.us)),
+        100 * row.share, RateText(row), HtmlEscape(row.op),
+        HtmlEscape(row.name), HtmlEscape(row.kernel));
   }
-  return html + "</table></html>\n";
+  return HtmlPage("bittern bench: " + options.model, body + "</table></div>\n");
 }
 
 Outcome Bench(const Options& options) {

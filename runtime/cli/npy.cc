@@ -129,6 +129,10 @@ std::string_view Descr(DType dtype) {
 
 Result<NpyArray> ReadNpy(const std::string& path) {
   BITTERN_TRY_ASSIGN(const std::string file, ReadFile(path));
+  return ParseNpy(path, file);
+}
+
+Result<NpyArray> ParseNpy(const std::string& path, const std::string& file) {
   BITTERN_TRY_ASSIGN(const Parts parts, SplitFile(path, file));
   const auto descr_text = Field(parts.header, "descr");
   const auto order = Field(parts.header, "fortran_order");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,14 @@ struct NpyArray {
 // Hostile files give an error that names the file, what was found and what is
 // expected.
 runtime::Result<NpyArray> ReadNpy(const std::string& path);
+// The same from a file's bytes; `path` is for messages.
+runtime::Result<NpyArray> ParseNpy(const std::string& path,
+                                   const std::string& file);
+
+// The arrays of a .npz file as numpy.savez writes it (not savez_compressed), by
+// name.
+runtime::Result<std::map<std::string, NpyArray>> ReadNpz(
+    const std::string& path);
 
 // Writes to a temporary name and renames.
 runtime::Result<void> WriteNpy(const std::string& path,

@@ -95,4 +95,18 @@ Result<std::unique_ptr<Session>> OpenSession(std::shared_ptr<const Model> model,
   return session;
 }
 
+runtime::Result<void> FillInputs(runtime::Session& session) {
+  uint32_t state = 1;
+  for (size_t i = 0; i < session.model().def().inputs.size(); ++i) {
+    BITTERN_TRY_ASSIGN(const runtime::TensorView view, session.Input(i));
+    if (view.type->dtype != runtime::DType::kF32) continue;
+    auto* values = static_cast<float*>(view.data);
+    for (int64_t e = 0; e < view.type->shape.Elements(); ++e) {
+      state = state * 1664525u + 1013904223u;
+      values[e] = static_cast<float>(static_cast<int32_t>(state)) * 0x1p-31f;
+    }
+  }
+  return {};
+}
+
 }  // namespace bittern::cli

@@ -34,4 +34,8 @@ runtime::Result<std::unique_ptr<runtime::Session>> OpenSession(
     std::shared_ptr<const runtime::Model> model, const RunOptions& options,
     runtime::SessionOptions session_options = {});
 
+// Fills float inputs with a fixed pseudo-random pattern in [-1, 1): the time of
+// a run hardly depends on the values, but denormals and zeros would show.
+runtime::Result<void> FillInputs(runtime::Session& session);
+
 }  // namespace bittern::cli

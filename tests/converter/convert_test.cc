@@ -53,7 +53,7 @@ std::vector<uint8_t> Images() {
   return {bytes.end() - static_cast<ptrdiff_t>(kData), bytes.end()};
 }
 
-// Logits of the first images, normalised as models/bivit/data.py does.
+// Logits of the first images, normalised as models/common/mnist.py does.
 std::vector<float> Logits(std::shared_ptr<const runtime::Model> model) {
   auto created = runtime::Session::Create(std::move(model), {});
   REQUIRE(created.ok());

@@ -38,8 +38,10 @@ LayerRecord Recorded(const char* name, const char* op, const char* reason) {
   return record;
 }
 
-Report MakeReport(const std::vector<LayerRecord>& recorded) {
-  Result<Graph> graph = ParseGraph(kGraph);
+Report MakeReport(const std::vector<LayerRecord>& recorded,
+                  const char* text = kGraph,
+                  const std::vector<Shape>& shapes = {{1, 3, 8}, {1, 8, 3}}) {
+  Result<Graph> graph = ParseGraph(text);
   REQUIRE(graph.ok());
   REQUIRE(InferTypes(graph.value()).ok());
   std::vector<ConstantData> constants;
@@ -48,8 +50,7 @@ Report MakeReport(const std::vector<LayerRecord>& recorded) {
   auto model = runtime::Model::Make(std::move(def).value(),
                                     std::shared_ptr<const void>());
   REQUIRE(model.ok());
-  const auto plan =
-      runtime::MakePlan(std::move(model).value(), {{1, 3, 8}, {1, 8, 3}}, {});
+  const auto plan = runtime::MakePlan(std::move(model).value(), shapes, {});
   if (!plan.ok()) FAIL(plan.error().message);
   Report report;
   AddLayers(plan.value(), recorded, &report);
@@ -93,6 +94,25 @@ TEST_CASE("multiplications are counted by width") {
   CHECK(report.macs_float == 3 * 8 * 4 + 3 * 8 * 3);
   CHECK(report.reduction_paper ==
         Approx((336.0 + 168.0) / (336.0 / 64 + 168.0)));
+}
+
+TEST_CASE("a product of w and a bits counts w * a of 64; float sums count 1") {
+  const Report report = MakeReport({}, R"(
+input %x: f32[2,8]
+const %w: s4w[8,8] = normal(seed=1)
+const %scale: f32[8] = fill(0.5)
+const %a: f32[1] = {0.25}
+%q = Quantize(%x, %a) per="tensor" lo=0 hi=7 name="q"
+%y = LowBitLinear(%q, %w, %scale) epilogue="f32" name="codes"
+%z = LowBitLinear(%x, %w, %scale) epilogue="f32" name="floats"
+output %y
+output %z
+)",
+                                   {{2, 8}});
+  REQUIRE(report.layers.size() == 2);
+  CHECK(report.macs_low_bit == 2 * 8 * 8);
+  CHECK(report.macs_float == 2 * 8 * 8);
+  CHECK(report.reduction_paper == Approx(256.0 / (128 * 12.0 / 64 + 128)));
 }
 
 }  // namespace

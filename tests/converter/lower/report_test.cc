@@ -23,6 +23,8 @@ Report Example() {
   packed.kernel = std::string(70, 'k');
   packed.bytes_before = 442368;
   packed.bytes_after = 16128;
+  packed.input_scale = "fast16";
+  packed.max_ulp = 2;
   LayerRecord kept;
   kept.name = "head";
   kept.op = "MatMul";
@@ -54,7 +56,7 @@ TEST_CASE("the table has a line per layer, reasons, notes and a summary") {
   // The end of a long name and the start of a long kernel survive.
   CHECK(table.find("...ix/blocks.11/attn/qkv/MatMul  MatMul") !=
         std::string::npos);
-  CHECK(table.find(std::string(45, 'k') + "...  442 -> 16.1\n") !=
+  CHECK(table.find(std::string(37, 'k') + "...  442 -> 16.1\n") !=
         std::string::npos);
   CHECK(
       table.find("    float because: float activations: no sign in front\n") !=
@@ -73,6 +75,9 @@ TEST_CASE("the JSON holds every field") {
   CHECK(json["layers"][0]["weight_shape"] == std::vector<int>{576, 192});
   CHECK(json["layers"][0]["kernel"] == std::string(70, 'k'));
   CHECK_FALSE(json["layers"][0].contains("reason"));
+  CHECK(json["layers"][0]["input_scale"] == "fast16");
+  CHECK(json["layers"][0]["max_ulp"] == 2);
+  CHECK_FALSE(json["layers"][1].contains("input_scale"));
   CHECK(json["layers"][1]["reason"] == "float activations: no sign in front");
   CHECK(json["notes"][0] == "GELUs recognised: 4");
 }

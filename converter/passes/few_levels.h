@@ -1,0 +1,16 @@
+// Values of few levels, by the way they are computed: what quantisers make,
+// before they are recognised.
+#pragma once
+
+#include "converter/passes/edit.h"
+
+namespace bittern::convert {
+
+// Signs, roundings and bytes, and what scales, shifts, clips, casts and views
+// make of them.
+bool HasFewLevels(const Graph& graph, ValueId id);
+
+// Computed from constants alone.
+bool IsParameter(const Graph& graph, ValueId id);
+
+}  // namespace bittern::convert

@@ -1,0 +1,103 @@
+// A quantiser behind a low-bit product moves into it, so that no float tensor
+// is written: LowBitLinear -> [Gelu, Relu, Clip] -> Quantize becomes one node
+// with a bytes epilogue. Reshapes on the way are views and vanish. A residual
+// comes last in the epilogue, so with one there can be no functions.
+#include <limits>
+
+#include "converter/passes/low_bit_linear.h"
+#include "converter/passes/passes.h"
+
+namespace bittern::convert {
+namespace {
+
+struct Tail {
+  ValueId product = kNone;      // output of the LowBitLinear
+  std::vector<Node> functions;  // in order of evaluation
+};
+
+std::optional<Tail> TraceTail(const Graph& graph, ValueId id) {
+  constexpr int kMaxSteps = 16;
+  Tail tail;
+  for (int step = 0; step < kMaxSteps && OnlyUser(graph, id); ++step) {
+    const Node* node = graph.Producer(id);
+    if (node == nullptr) return std::nullopt;
+    if (node->op == "LowBitLinear") {
+      tail.product = id;
+      return tail;
+    }
+    if (node->op == "Gelu" || node->op == "Relu" || node->op == "Clip") {
+      tail.functions.insert(tail.functions.begin(), *node);
+    } else if (node->op != "Reshape") {
+      return std::nullopt;
+    }
+    id = node->inputs[0];
+  }
+  return std::nullopt;
+}
+
+void AddFunctions(const std::vector<Node>& functions,
+                  AttributeMap& attributes) {
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  std::string names;
+  std::vector<float> args;
+  for (const Node& function : functions) {
+    names += names.empty() ? "" : " ";
+    names += function.op == "Clip"   ? "clip"
+             : function.op == "Gelu" ? "gelu"
+                                     : "relu";
+    if (function.op != "Clip") continue;
+    args.push_back(FloatOf(function, "min", -kLargest));
+    args.push_back(FloatOf(function, "max", kLargest));
+  }
+  if (!names.empty()) attributes["functions"] = names;
+  if (!args.empty()) attributes["function_args"] = args;
+}
+
+bool IsConstantOrAbsent(const Graph& graph, const Node& node, size_t input) {
+  return node.inputs.size() <= input || node.inputs[input] == kNone ||
+         graph.IsConstant(node.inputs[input]);
+}
+
+Result<void> Fuse(Graph& graph, NodeId quantize) {
+  const Node node = graph.node(quantize);
+  if (StringOf(node, "per") == "row" || node.attributes.count("source") != 0 ||
+      !IsConstantOrAbsent(graph, node, 1) ||
+      !IsConstantOrAbsent(graph, node, 2)) {
+    return {};
+  }
+  const std::optional<Tail> tail = TraceTail(graph, node.inputs[0]);
+  if (!tail || graph.value(tail->product).type->shape !=
+                   graph.value(node.outputs[0]).type->shape) {
+    return {};
+  }
+  const Node linear = *graph.Producer(tail->product);
+  std::vector<ValueId> inputs = LowBitInputsOf(linear);
+  if (StringOf(linear, "epilogue") != "f32" ||
+      linear.attributes.count("functions") != 0 ||
+      (inputs[kResidualInput] != kNone && !tail->functions.empty())) {
+    return {};
+  }
+  inputs[kAInput] = node.inputs[1];
+  if (node.inputs.size() > 2) inputs[kZInput] = node.inputs[2];
+  AttributeMap attributes = node.attributes;
+  attributes["epilogue"] = std::string("bytes");
+  AddFunctions(tail->functions, attributes);
+  TrimAbsent(inputs);
+  graph.node(quantize).name = linear.name;
+  return Rewrite(graph, quantize, "LowBitLinear", std::move(inputs),
+                 std::move(attributes));
+}
+
+}  // namespace
+
+Result<void> FuseByteEpilogue(Graph& graph, PassContext&) {
+  const size_t nodes = graph.nodes().size();
+  for (size_t i = 0; i < nodes; ++i) {
+    const auto id = static_cast<NodeId>(i);
+    if (graph.node(id).removed || graph.node(id).op != "Quantize") continue;
+    BITTERN_TRY(Fuse(graph, id));
+  }
+  return {};
+}
+
+}  // namespace bittern::convert

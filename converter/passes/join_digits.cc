@@ -1,0 +1,158 @@
+// Products of 8-bit codes reach the passes cut into digits, so that fp32 sums
+// them exactly (MatMulInteger, converter/onnx/integer.cc):
+//   sum_i B^i * Cast_i32(MatMul(digit i of a, w)) -> Cast_f32
+// becomes MatMul(a, w) again where a is quantised activations and w constant:
+// as integers the product is exact anyway, and Cast_f32 rounds the sum once.
+// Weights that are 8-bit codes less a zero point take 9 bits, whose sums the
+// integer kernels hold up to K = 257; longer ones stay digits.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "converter/passes/few_levels.h"
+#include "converter/passes/passes.h"
+
+namespace bittern::convert {
+namespace {
+
+constexpr int kMaxTerms = 9;
+
+struct Term {
+  NodeId matmul = kNone;
+  float weight = 1;
+};
+
+// The number of a constant, also of integers, also behind a Cast.
+std::optional<float> NumberOf(const Graph& graph, ValueId id) {
+  if (const Node* cast = ProducerIf(graph, id, "Cast")) id = cast->inputs[0];
+  if (!graph.IsConstant(id)) return std::nullopt;
+  const Value& value = graph.value(id);
+  if (value.type->shape.Elements() != 1) return std::nullopt;
+  if (const auto scalar = ScalarOf(graph, id)) return scalar;
+  if (value.type->dtype == runtime::DType::kI32) {
+    return static_cast<float>(
+        *reinterpret_cast<const int32_t*>(value.constant->data()));
+  }
+  const std::vector<int64_t> integers = graph.I64(id);
+  if (integers.empty()) return std::nullopt;
+  return static_cast<float>(integers[0]);
+}
+
+// [Mul by a number] of Cast to i32 of a MatMul.
+std::optional<Term> TermOf(const Graph& graph, ValueId id) {
+  Term term;
+  if (const Node* product = ProducerIf(graph, id, "Mul")) {
+    const std::optional<float> weight = NumberOf(graph, product->inputs[1]);
+    if (!weight) return std::nullopt;
+    term.weight = *weight;
+    id = product->inputs[0];
+  }
+  const Node* cast = ProducerIf(graph, id, "Cast");
+  if (cast == nullptr || StringOf(*cast, "to") != "i32" ||
+      ProducerIf(graph, cast->inputs[0], "MatMul") == nullptr) {
+    return std::nullopt;
+  }
+  term.matmul = graph.ProducerId(cast->inputs[0]);
+  return term;
+}
+
+// The terms of a sum, digit 0 first.
+std::vector<Term> TermsOf(const Graph& graph, ValueId id) {
+  std::vector<Term> terms;
+  for (int i = 0; i < kMaxTerms; ++i) {
+    const Node* sum = ProducerIf(graph, id, "Add");
+    const std::optional<Term> term =
+        TermOf(graph, sum == nullptr ? id : sum->inputs[1]);
+    if (!term) return {};
+    terms.insert(terms.begin(), *term);
+    if (sum == nullptr) return terms;
+    id = sum->inputs[0];
+  }
+  return {};
+}
+
+// a if `digit` is a - floor(a / base) * base; `rest` becomes the floor.
+ValueId DigitOf(const Graph& graph, ValueId digit, float base, ValueId* rest) {
+  const Node* sub = ProducerIf(graph, digit, "Sub");
+  const Node* mul =
+      sub == nullptr ? nullptr : ProducerIf(graph, sub->inputs[1], "Mul");
+  const Node* floor =
+      mul == nullptr ? nullptr : ProducerIf(graph, mul->inputs[0], "Floor");
+  const Node* scaled =
+      floor == nullptr ? nullptr : ProducerIf(graph, floor->inputs[0], "Mul");
+  if (scaled == nullptr || scaled->inputs[0] != sub->inputs[0] ||
+      NumberOf(graph, mul->inputs[1]) != base ||
+      NumberOf(graph, scaled->inputs[1]) != 1 / base) {
+    return kNone;
+  }
+  *rest = mul->inputs[0];
+  return sub->inputs[0];
+}
+
+// The operand whose digits the terms multiply by the same constant.
+ValueId WholeOperand(const Graph& graph, const std::vector<Term>& terms) {
+  if (terms.size() == 1) return graph.node(terms[0].matmul).inputs[0];
+  const float base = terms[1].weight;
+  float weight = 1;
+  ValueId whole = kNone, rest = kNone;
+  for (size_t i = 0; i < terms.size(); ++i) {
+    const Node& matmul = graph.node(terms[i].matmul);
+    if (terms[i].weight != weight ||
+        matmul.inputs[1] != graph.node(terms[0].matmul).inputs[1]) {
+      return kNone;
+    }
+    weight *= base;
+    if (i + 1 == terms.size()) {
+      return matmul.inputs[0] == rest ? whole : kNone;
+    }
+    ValueId next = kNone;
+    const ValueId a = DigitOf(graph, matmul.inputs[0], base, &next);
+    if (a == kNone || (i > 0 && a != rest)) return kNone;
+    if (i == 0) whole = a;
+    rest = next;
+  }
+  return kNone;
+}
+
+bool FitsIntegers(const Graph& graph, ValueId weight) {
+  constexpr int64_t kMaxDepth = 257;
+  const std::vector<float> values = graph.F32(weight);
+  if (values.empty()) return false;
+  const auto [lo, hi] = std::minmax_element(values.begin(), values.end());
+  return (*lo >= 0 && *hi <= 255) || (*lo >= -128 && *hi <= 127) ||
+         (*StaticShape(graph, weight))[0] <= kMaxDepth;
+}
+
+}  // namespace
+
+Result<void> JoinDigits(Graph& graph, PassContext&) {
+  int count = 0;
+  const size_t nodes = graph.nodes().size();
+  for (size_t i = 0; i < nodes; ++i) {
+    const auto id = static_cast<NodeId>(i);
+    const Node& cast = graph.node(id);
+    if (cast.removed || cast.op != "Cast" || StringOf(cast, "to") != "f32") {
+      continue;
+    }
+    const std::vector<Term> terms = TermsOf(graph, cast.inputs[0]);
+    if (terms.empty()) continue;
+    const ValueId a = WholeOperand(graph, terms);
+    const Node& first = graph.node(terms[0].matmul);
+    if (a == kNone || !FitsIntegers(graph, first.inputs[1]) ||
+        !HasFewLevels(graph, a)) {
+      continue;
+    }
+    const std::string name = first.name;
+    const std::vector<ValueId> inputs = {a, first.inputs[1]};
+    graph.node(id).name = name;
+    BITTERN_TRY(Rewrite(graph, id, "MatMul", inputs, {}));
+    ++count;
+  }
+  if (count > 0) {
+    graph.notes.push_back(
+        fmt::format("products of 8-bit codes joined again: {}", count));
+  }
+  return {};
+}
+
+}  // namespace bittern::convert

@@ -1,0 +1,122 @@
+// Every way in which low-bit layers reach ONNX (tests/data/make_catalogue.py):
+// the converter finds what the generator put in, the packed codes are numpy's,
+// the outputs those of another runtime.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "converter/convert.h"
+#include "kernels/base/code_matrix.h"
+#include "runtime/cli/npy.h"
+#include "runtime/exec/session.h"
+#include "runtime/format/reader.h"
+
+namespace bittern::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+using Codes = std::vector<std::vector<int>>;
+
+constexpr size_t kFixtures = 38;
+// Sums of 16 products in fp32, in another order.
+constexpr double kTolerance = 1e-5;
+
+// The weights of every product whose weights are codes, in order.
+std::vector<Codes> PackedCodes(const runtime::Model& model) {
+  std::vector<Codes> all;
+  for (const runtime::OpDef& op : model.def().ops) {
+    if (op.op != "LowBitLinear") continue;
+    const runtime::TensorDef& w =
+        model.def().tensors[static_cast<size_t>(op.inputs[1])];
+    const auto n = static_cast<size_t>(w.type.shape[0]);
+    const auto k = static_cast<size_t>(w.type.shape[1]);
+    const kernels::CodeMatrix matrix{w.data, runtime::OperandOf(w.type.code), n,
+                                     k};
+    Codes codes(n, std::vector<int>(k));
+    for (size_t i = 0; i < n; ++i) {
+      for (size_t j = 0; j < k; ++j) codes[i][j] = ValueAt(matrix, i, j);
+    }
+    all.push_back(std::move(codes));
+  }
+  return all;
+}
+
+void CheckLayers(const convert::Report& report, const nlohmann::json& layers,
+                 const std::vector<Codes>& codes) {
+  REQUIRE(report.layers.size() == layers.size());
+  size_t packed = 0;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const convert::LayerRecord& got = report.layers[i];
+    CHECK_THAT(got.weights, Catch::StartsWith(layers[i].value("weights", "")));
+    CHECK_THAT(got.activations,
+               Catch::StartsWith(layers[i].value("activations", "")));
+    if (layers[i].contains("reason")) {
+      CHECK_THAT(got.reason, Catch::Contains(layers[i].value("reason", "")));
+    } else {
+      CHECK(got.reason == "");
+    }
+    if (!layers[i].contains("codes")) continue;
+    REQUIRE(packed < codes.size());
+    CHECK(codes[packed++] == layers[i]["codes"].get<Codes>());
+  }
+  CHECK(packed == codes.size());
+}
+
+void CheckOutput(std::shared_ptr<const runtime::Model> model,
+                 const fs::path& folder) {
+  const auto x = cli::ReadNpy((folder / "input.npy").string());
+  const auto y = cli::ReadNpy((folder / "output.npy").string());
+  REQUIRE((x.ok() && y.ok()));
+  auto session = runtime::Session::Create(std::move(model), {});
+  REQUIRE(session.ok());
+  REQUIRE(session.value()->Prepare().ok());
+  const auto input = session.value()->Input(0);
+  REQUIRE(input.ok());
+  REQUIRE(input.value().type->shape == x.value().type.shape);
+  std::memcpy(input.value().data, x.value().bytes.data(),
+              x.value().bytes.size());
+  REQUIRE(session.value()->Run().ok());
+  const auto output = session.value()->Output(0);
+  REQUIRE(output.value().type->shape == y.value().type.shape);
+  const auto* got = static_cast<const float*>(output.value().data);
+  const auto* expected = reinterpret_cast<const float*>(y.value().bytes.data());
+  double largest = 0, difference = 0;
+  for (int64_t i = 0; i < y.value().type.shape.Elements(); ++i) {
+    largest = std::max(largest, std::fabs(static_cast<double>(expected[i])));
+    difference =
+        std::max(difference, std::fabs(static_cast<double>(got[i]) -
+                                       static_cast<double>(expected[i])));
+  }
+  CHECK(difference <= kTolerance * largest);
+}
+
+TEST_CASE("the catalogue of low-bit layers") {
+  const fs::path root = BITTERN_SOURCE_DIR "/tests/data/catalogue";
+  const fs::path packed =
+      fs::path(BITTERN_BINARY_DIR) / "catalogue_test.bittern";
+  size_t fixtures = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
+    ++fixtures;
+    INFO(entry.path().filename().string());
+    const auto report = convert::ConvertFile(
+        (entry.path() / "model.onnx").string(), packed.string(), {});
+    INFO(report.error().message);
+    REQUIRE(report.ok());
+    const auto model = runtime::ReadModelFile(packed.string());
+    REQUIRE(model.ok());
+    std::ifstream file(entry.path() / "expected.json");
+    const auto expected = nlohmann::json::parse(file);
+    CheckLayers(report.value(), expected["layers"],
+                PackedCodes(*model.value()));
+    CheckOutput(model.value(), entry.path());
+  }
+  CHECK(fixtures == kFixtures);
+  fs::remove(packed);
+}
+
+}  // namespace
+}  // namespace bittern::test

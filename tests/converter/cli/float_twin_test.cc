@@ -1,0 +1,86 @@
+// Layouts of one tensor, and the quantisers behind it.
+#include "converter/cli/float_twin.h"
+
+#include "tests/converter/cli/sessions.h"
+
+namespace bittern::cli {
+namespace {
+
+using runtime::Shape;
+
+TEST_CASE("layouts of one tensor") {
+  CHECK(OrderOf({1, 5, 6}, {1, 5, 6})->by_heads == false);
+  CHECK(OrderOf({5, 6}, {1, 5, 6})->by_heads == false);
+  CHECK(OrderOf({1, 5, 6}, {1, 5, 3, 2})->by_heads == false);
+  CHECK_FALSE(OrderOf({1, 5, 6}, {1, 5, 7}).has_value());
+  CHECK_FALSE(OrderOf({1, 5, 6}, {1, 6, 5}).has_value());
+  const auto heads = OrderOf({2, 5, 6}, {2, 3, 5, 2});
+  REQUIRE(heads.has_value());
+  // Element (1, 4, 5) is of head 2, width 1.
+  CHECK((*heads)((1 * 5 + 4) * 6 + 5) == ((1 * 3 + 2) * 5 + 4) * 2 + 1);
+  const auto split = OrderOf({1, 5, 3, 2}, {1, 3, 5, 2});
+  REQUIRE(split.has_value());
+  CHECK((*split)((4 * 3 + 2) * 2 + 1) == (2 * 5 + 4) * 2 + 1);
+}
+
+TEST_CASE("distances from a tie") {
+  Rounding rounding;
+  CHECK(rounding.TieDistance(2.5f) == 0);
+  CHECK(rounding.TieDistance(-0.25f) == 0.25);
+  CHECK(rounding.TieDistance(3.0f) == 0.5);
+  rounding.is_sign = true;
+  CHECK(rounding.TieDistance(-0.25f) == 0.25);
+}
+
+// y = round(x / s) with its straight-through residue, through exp to z; w =
+// sign(z) of another path.
+struct Chain {
+  test::ModelBuilder b;
+  int32_t x, t, round, level, e, sign;
+
+  Chain() {
+    x = b.Input("x", {1, 4});
+    const int32_t s =
+        b.Constant<float>("s", {runtime::DType::kF32, {1}, {}}, {0.5f});
+    t = b.Op("Div", "t", {x, s});
+    round = b.Op("Round", "round", {t});
+    const int32_t residue = b.Op("Sub", "residue", {round, t});
+    const int32_t q = b.Op("Add", "q", {residue, t});
+    level = b.Op("Mul", "level", {q, s});
+    e = b.Op("Exp", "e", {level});
+    sign = b.Op("Sign", "sign", {e});
+    b.Output(sign, Shape{1, 4});
+  }
+};
+
+TEST_CASE("the quantiser behind a tensor") {
+  Chain chain;
+  const auto session = test::OpenKeeping(chain.b);
+  const FloatGraph graph(*session);
+  CHECK(graph.Find("level") == chain.level);
+  CHECK(graph.Find("level.untransposed") == chain.level);
+  CHECK(graph.Find("s") == -1);
+  CHECK(graph.Find("nothing") == -1);
+  const auto rounding = graph.QuantiserOf(chain.level);
+  REQUIRE(rounding.has_value());
+  CHECK(rounding->op->name == "round");
+  CHECK(rounding->input == chain.t);
+  CHECK_FALSE(rounding->is_sign);
+  CHECK_FALSE(graph.QuantiserOf(chain.e).has_value());  // behind an Exp
+  CHECK(graph.QuantiserOf(chain.sign)->is_sign);
+}
+
+TEST_CASE("quantisers between tensors") {
+  Chain chain;
+  const auto session = test::OpenKeeping(chain.b);
+  const FloatGraph graph(*session);
+  const auto all = graph.Between({}, chain.sign);
+  REQUIRE(all.size() == 1);  // not its own
+  CHECK(all[0].op->name == "round");
+  CHECK(graph.Between({chain.level}, chain.sign).empty());
+  // The residue leads past the codes unless the value before them stops it.
+  CHECK(graph.Between({chain.round, chain.t}, chain.sign).empty());
+}
+
+}  // namespace
+}  // namespace bittern::cli
