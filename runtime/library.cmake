@@ -15,6 +15,7 @@ endforeach()
 
 add_library(bittern_capi OBJECT capi.cc)
 target_link_libraries(bittern_capi PRIVATE bittern_options)
+bittern_smallest(capi.cc)
 list(APPEND component_objects $<TARGET_OBJECTS:bittern_capi>)
 
 foreach(kind shared static)

@@ -15,6 +15,7 @@
 namespace bittern::bench {
 namespace {
 
+using kernels::GemmFill;
 using kernels::GemmKernel;
 using kernels::Operand;
 
@@ -76,11 +77,11 @@ bool WritesBits(const GemmKernel& kernel, const GemmPair& pair) {
 }
 
 void RegisterBits(const GemmKernel& kernel, std::string_view target,
-                  GemmShape shape, bool zeros) {
-  const auto run = [&kernel, target, shape, zeros](benchmark::State& state) {
+                  GemmShape shape, GemmFill fill) {
+  const auto run = [&kernel, target, shape, fill](benchmark::State& state) {
     const kernels::GemmTypes types{Operand::kBipolar, Operand::kSign};
     const kernels::GemmWorkload product(
-        kernel, {types, shape.m, shape.n, shape.k}, zeros);
+        kernel, {types, shape.m, shape.n, shape.k}, fill);
     const SignEpilogue epilogue(shape, target);
     for (auto _ : state) {
       for (size_t row = 0; row < shape.m; row += kernels::kWorkloadStripRows) {
@@ -98,22 +99,24 @@ void RegisterBits(const GemmKernel& kernel, std::string_view target,
     }
     CountMacs(state, product.macs(), "w1a1", target);
   };
-  const std::string text = ShapeName(shape) + (zeros ? "/zeros/bits" : "/bits");
+  const std::string text =
+      ShapeName(shape) + (fill.zeros ? "/zeros/bits" : "/bits");
   benchmark::RegisterBenchmark(
       BenchName("gemm", kernel.name, target, text).c_str(), run);
 }
 
 void Register(const GemmKernel& kernel, std::string_view target,
-              const GemmPair& pair, GemmShape shape, bool zeros) {
+              const GemmPair& pair, GemmShape shape, GemmFill fill) {
   std::string text = ShapeName(shape);
   const std::string_view name = kernel.name;
   const std::string family(name.substr(0, name.find('/')));
   if (family != pair.name) text.append("/").append(pair.name);
-  if (zeros) text += "/zeros";
+  if (fill.zeros) text += "/zeros";
+  if (fill.uniform_weights) text += "/uniform";
   const auto run = [&kernel, family, target, types = pair.types, shape,
-                    zeros](benchmark::State& state) {
+                    fill](benchmark::State& state) {
     const kernels::GemmWorkload product(
-        kernel, {types, shape.m, shape.n, shape.k}, zeros);
+        kernel, {types, shape.m, shape.n, shape.k}, fill);
     for (auto _ : state) {
       product.Run();
       benchmark::ClobberMemory();
@@ -127,28 +130,30 @@ void Register(const GemmKernel& kernel, std::string_view target,
 }  // namespace
 
 void RegisterGemm() {
-  ForEachKernel(kernels::GemmKernels,
-                [](const GemmKernel& kernel, std::string_view target) {
-                  const bool plain = IsReference(kernel);
-                  for (const GemmPair& pair : kGemmPairs) {
-                    if (kernel.max_k(pair.types) == 0) continue;
-                    for (const GemmShape& shape : kGemmShapes) {
-                      // The plain loops: one shape is enough to see how slow
-                      // they are.
-                      if (plain && &shape != &kGemmShapes[0]) continue;
-                      if (kernel.max_k(pair.types) < shape.k) continue;
-                      Register(kernel, target, pair, shape, false);
-                      if (WritesBits(kernel, pair))
-                        RegisterBits(kernel, target, shape, false);
-                    }
-                    if (pair.types.activations == Operand::kSign && !plain)
-                      Register(kernel, target, pair, kGemmShapes[2], true);
-                    if (WritesBits(kernel, pair))
-                      RegisterBits(kernel, target, kGemmShapes[2], true);
-                    if (pair.types.weights == Operand::kF32 && !plain)
-                      Register(kernel, target, pair, kGemmOneRow, false);
-                  }
-                });
+  ForEachKernel(kernels::GemmKernels, [](const GemmKernel& kernel,
+                                         std::string_view target) {
+    const bool plain = IsReference(kernel);
+    for (const GemmPair& pair : kGemmPairs) {
+      if (kernel.max_k(pair.types) == 0) continue;
+      for (const GemmShape& shape : kGemmShapes) {
+        // The plain loops: one shape is enough to see how slow
+        // they are.
+        if (plain && &shape != &kGemmShapes[0]) continue;
+        if (kernel.max_k(pair.types) < shape.k) continue;
+        Register(kernel, target, pair, shape, {});
+        if (WritesBits(kernel, pair)) RegisterBits(kernel, target, shape, {});
+      }
+      if (pair.types.activations == Operand::kSign && !plain)
+        Register(kernel, target, pair, kGemmShapes[2], {.zeros = true});
+      if (pair.types.weights == Operand::kS8 && !plain)
+        Register(kernel, target, pair, kGemmShapes[2],
+                 {.uniform_weights = true});
+      if (WritesBits(kernel, pair))
+        RegisterBits(kernel, target, kGemmShapes[2], {.zeros = true});
+      if (pair.types.weights == Operand::kF32 && !plain)
+        Register(kernel, target, pair, kGemmOneRow, {});
+    }
+  });
 }
 
 }  // namespace bittern::bench

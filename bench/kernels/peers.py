@@ -4,7 +4,8 @@
 
 torch (its float product is MKL's, its 8-bit one oneDNN's), onnxruntime (MatMul, MatMulInteger) and OpenVINO (MatMul on
 float and on quantised tensors). One thread, every engine one process pinned to one core, asked in turn, so that a slow
-moment of the machine hits all alike; minima. A ratio is Bittern's rate over the fastest peer's. --avx2 DIR confines all to
+moment of the machine hits all alike; minima (Bittern's of means over the same time, of CPU time, so that a preemption is not
+counted). A ratio is Bittern's rate over the fastest peer's. --avx2 DIR confines all to
 AVX2: onnxruntime from the copy that bench/e2e/confine.py wrote to DIR, torch through oneDNN's and MKL's environment; OpenVINO
 is left out, as its own copy of onnxruntime's float kernels takes AVX-512 all the same.
 """
@@ -137,7 +138,7 @@ def bittern_rates(bench: Path, core: int, isa: str, shape: str) -> dict[str, dic
     for entry in json.loads(done.stdout)["benchmarks"]:
         _, family, kernel, target, _ = entry["name"].split("/")
         kind = next(kind for kind, name in KINDS.items() if name == family)
-        found[kind][f"{family}/{kernel}/{target}"] = entry["real_time"] * 1e-9
+        found[kind][f"{family}/{kernel}/{target}"] = entry["cpu_time"] * 1e-9
     return found
 
 

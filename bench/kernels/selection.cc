@@ -1,7 +1,7 @@
 // What choosing by predicted cycles costs: for every pair of operand types and
 // shape of gemm_cases.h, and every target, each kernel that could run is timed
 // and the chosen one compared with the fastest. Ends with 1 if any choice loses
-// more than 10 %.
+// more than 10 % twice: a noisy machine makes losses, but seldom the same ones.
 //   bittern_bench_selection [TARGET] [--all]     --all also prints good choices
 #include <algorithm>
 #include <chrono>
@@ -60,6 +60,22 @@ std::vector<Timing> TimeAll(const GemmQuery& query, const CpuFeatures& cpu) {
   return timings;
 }
 
+struct Choice {
+  Timing chosen, best;
+  double Loss() const { return chosen.seconds / best.seconds - 1; }
+};
+
+// Of at least one timing.
+Choice Compare(const std::vector<Timing>& timings, const GemmKernel* chosen) {
+  const Timing best = *std::min_element(
+      timings.begin(), timings.end(),
+      [](const Timing& a, const Timing& b) { return a.seconds < b.seconds; });
+  for (const Timing& timing : timings) {
+    if (timing.kernel == chosen) return {timing, best};
+  }
+  return {best, best};
+}
+
 // The loss of the choice, and a line about it.
 double Check(const GemmPair& pair, const GemmShape& shape,
              std::string_view target, const CpuFeatures& cpu, bool print_all) {
@@ -67,24 +83,22 @@ double Check(const GemmPair& pair, const GemmShape& shape,
   const std::vector<Timing> timings = TimeAll(query, cpu);
   if (timings.empty()) return 0;
   const GemmKernel* chosen = SelectGemm(query, cpu);
-  const Timing best = *std::min_element(
-      timings.begin(), timings.end(),
-      [](const Timing& a, const Timing& b) { return a.seconds < b.seconds; });
-  double taken = best.seconds;
-  for (const Timing& timing : timings) {
-    if (timing.kernel == chosen) taken = timing.seconds;
+  Choice choice = Compare(timings, chosen);
+  if (choice.Loss() > kAllowedLoss) {
+    const Choice again = Compare(TimeAll(query, cpu), chosen);
+    if (again.Loss() < choice.Loss()) choice = again;
   }
-  const double loss = taken / best.seconds - 1;
-  if (print_all || loss > kAllowedLoss) {
+  if (print_all || choice.Loss() > kAllowedLoss) {
     std::printf(
         "%-8.*s %-6s %zux%zux%zu: chosen %s %.1f us, fastest %s %.1f us, "
         "loss %.1f %%\n",
         static_cast<int>(target.size()), target.data(), pair.name, shape.m,
-        shape.n, shape.k, chosen->name, 1e6 * taken, best.kernel->name,
-        1e6 * best.seconds, 100 * loss);
+        shape.n, shape.k, chosen->name, 1e6 * choice.chosen.seconds,
+        choice.best.kernel->name, 1e6 * choice.best.seconds,
+        100 * choice.Loss());
     std::fflush(stdout);
   }
-  return loss;
+  return choice.Loss();
 }
 
 int Main(std::string_view only, bool print_all) {

@@ -22,10 +22,10 @@
 #define BITTERN_HWY_ISA "scalar"
 #endif
 
-// The emulated target is for CPUs older than SSE4.1: there it need be right,
-// not fast. Small code keeps libbittern under its 2 MB: 0.4 MB of it were this
-// target's unrolled loops.
-#if HWY_TARGET == HWY_EMU128 && defined(__clang__)
+// The scalar target is for CPUs older than SSE4.1: there it need be right, not
+// fast. Small code keeps libbittern under its 2 MB: 0.4 MB of it were unrolled
+// loops of Highway's emulated vectors, which BitternTargets.cmake leaves out.
+#if HWY_TARGET == HWY_SCALAR && defined(__clang__)
 #undef HWY_BEFORE_NAMESPACE
 #undef HWY_AFTER_NAMESPACE
 // Some files have no code for this target.

@@ -41,18 +41,19 @@ HWY_INLINE VF PowerOfTwo(VI e) {
   return hn::BitCast(DF(), hn::ShiftLeft<23>(hn::Add(e, hn::Set(DI(), 127))));
 }
 
-// exp(x) = ldexp(p, n) for x in [-104, 89].
+// exp(x) = ldexp(p, n) for x in [-104, 89]; shifted = n + bias + 0x4B400000.
 struct ExpParts {
   VF p;
-  VI n;
-  VI shifted;  // n + 0x4B400000
+  VI shifted;
 };
 
-HWY_INLINE ExpParts ExpReduced(VF x) {
+// The magic number 1.5 * 2^23 + bias leaves the nearest integer of x / ln 2 in
+// the last bits; no x of the range lies halfway between two.
+HWY_INLINE ExpParts ExpReduced(VF x, float bias) {
   const DF d;
-  const VF shifted =
-      hn::MulAdd(x, hn::Set(d, 0x1.715476p+0f), hn::Set(d, 0x1.8p+23f));
-  const VF n = hn::Sub(shifted, hn::Set(d, 0x1.8p+23f));
+  const VF magic = hn::Set(d, 0x1.8p+23f + bias);
+  const VF shifted = hn::MulAdd(x, hn::Set(d, 0x1.715476p+0f), magic);
+  const VF n = hn::Sub(shifted, magic);
   VF r = hn::MulAdd(n, hn::Set(d, -0x1.62e43p-1f), x);
   r = hn::MulAdd(n, hn::Set(d, 0x1.05c61p-29f), r);
   VF p = hn::Set(d, 0x1.6a496p-10f);
@@ -62,28 +63,25 @@ HWY_INLINE ExpParts ExpReduced(VF x) {
   p = hn::MulAdd(p, r, hn::Set(d, 0x1.fffffcp-2f));
   p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
   p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
-  const VI bits = hn::BitCast(DI(), shifted);
-  return {p, hn::Sub(bits, hn::Set(DI(), 0x4B400000)), bits};
+  return {p, hn::BitCast(DI(), shifted)};
 }
 
 // exp(x); a NaN gives some float, to be replaced by the caller.
 HWY_INLINE VF ExpOrAny(VF x) {
   const DF d;
-  const ExpParts e =
-      ExpReduced(hn::Min(hn::Max(x, hn::Set(d, -104.0f)), hn::Set(d, 89.0f)));
-  const VI half = hn::ShiftRight<1>(e.n);
-  return hn::Mul(hn::Mul(e.p, PowerOfTwo(half)),
-                 PowerOfTwo(hn::Sub(e.n, half)));
+  const ExpParts e = ExpReduced(
+      hn::Min(hn::Max(x, hn::Set(d, -104.0f)), hn::Set(d, 89.0f)), 0);
+  const VI n = hn::Sub(e.shifted, hn::Set(DI(), 0x4B400000));
+  const VI half = hn::ShiftRight<1>(n);
+  return hn::Mul(hn::Mul(e.p, PowerOfTwo(half)), PowerOfTwo(hn::Sub(n, half)));
 }
 
 // exp(x) for x in [-87, 88], where 2^n is a normal number: one multiplication
 // then rounds as the two of ExpOrAny do. A NaN gives some NaN. The shift drops
 // all of 0x4B400000.
 HWY_INLINE VF ExpNormal(VF x) {
-  const ExpParts e = ExpReduced(x);
-  const VI power =
-      hn::Add(hn::ShiftLeft<23>(e.shifted), hn::Set(DI(), 127 << 23));
-  return hn::Mul(e.p, hn::BitCast(DF(), power));
+  const ExpParts e = ExpReduced(x, 127);
+  return hn::Mul(e.p, hn::BitCast(DF(), hn::ShiftLeft<23>(e.shifted)));
 }
 
 HWY_INLINE VF KeepNan(VF x, VF y) {

@@ -1,4 +1,4 @@
-// Peak loops of the raw-intrinsic kernels on AVX2: table look-up, and the two
+// Peak loops of the raw-intrinsic kernels on AVX2: table look-up, and the
 // multiply-adds. Eight sums: the additions that chain have latency 1.
 #if defined(__x86_64__)
 
@@ -26,6 +26,17 @@ struct MultiplyBytes {
 struct MultiplyWords {
   static HWY_INLINE __m256i Step(__m256i sum, __m256i a, __m256i w) {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(a, w));
+  }
+};
+
+// Two steps of w8a8/maddubs that share 16 bits.
+struct MultiplyPairs {
+  static HWY_INLINE __m256i Step(__m256i sum, __m256i a, __m256i w) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    const __m256i p = _mm256_maddubs_epi16(a, _mm256_xor_si256(a, w));
+    const __m256i q = _mm256_maddubs_epi16(a, _mm256_xor_si256(a, ones));
+    const __m256i pair = _mm256_add_epi16(p, q);
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pair, ones));
   }
 };
 
@@ -74,6 +85,7 @@ constexpr PeakLoop kLoops[] = {
     {"w2a2/lut", "avx2", kSteps * 32 * 2, &Run<LookUp>},
     {"w4a4/maddubs", "avx2", kSteps * 32, &Run<MultiplyBytes>},
     {"w8a8/madd", "avx2", kSteps * 16, &Run<MultiplyWords>},
+    {"w8a8/maddubs", "avx2", kSteps * 64, &Run<MultiplyPairs>},
 };
 
 }  // namespace

@@ -5,24 +5,23 @@
 // popcount). Image: states[pixel][g] (uint16) = byte offset of the table row of
 // codes 4 g .. 4 g + 3 = sign bits << 4 | validity bits << 8, 16 a plane word,
 // made once per pixel and not once per window. Filters: packed[t][tap][g][p]
-// (byte) = bits 4 g
-// .. 4 g + 3 of one channel of tile t; byte p of 32 v + 2 i + h is channel 32 v
-// + 16 h + i, which makes widening come out in channel order. 0 past n. Range:
-// an entry is in [0, 8], so 31 steps keep a byte <= 248; 16-bit sums start at
-// -4 * steps and hold |dot| <= k <= 32764.
+// (byte) = bits 4 g, ..., 4 g + 3 of channel LutChannel(p) of tile t
+// (kernels/base/lut_avx2-inl.h); 0 past n. Range: an entry is in [0, 8], so 31
+// steps keep a byte <= 248; 16-bit sums start at -4 * steps and hold |dot| <= k
+// <= 32764.
 #if defined(__x86_64__)
 
 #include <immintrin.h>
 
 #include "hwy/base.h"
 #include "kernels/base/bits.h"
+#include "kernels/base/lut_avx2-inl.h"
 #include "kernels/base/sign_table.h"
 #include "kernels/conv/direct_kernels.h"
 
 namespace bittern::kernels {
 namespace {
 
-constexpr size_t kNr = 128;
 constexpr size_t kStepBytes = sizeof(uint16_t);
 constexpr size_t kMaxSteps = 31;  // between widenings
 
@@ -33,29 +32,13 @@ HWY_PUSH_ATTRIBUTES("avx,avx2")
 namespace bittern::kernels {
 namespace {
 
-struct Tile {  // 128 channels in bytes: of the filters of one step, or of one
-               // pixel's sums
-  __m256i c0, c1, c2, c3;
-};
-
-// 16-bit sums modulo 2^16 of one pixel: of the odd bytes alone, and of whole
-// lanes (odd byte * 256 + even byte), which saves a mask per widening. Both
-// start so that the 4 of each table entry cancels.
-struct Wide {
-  Tile both, odd;
-};
+using Tile = LutTile<true>;  // of the filters of one step, or of one pixel's or
+                             // two pixels' sums
+using Wide = LutWide<true>;
 
 HWY_INLINE Tile Zeros() {
   const __m256i zero = _mm256_setzero_si256();
   return {zero, zero, zero, zero};
-}
-
-HWY_INLINE Wide StartWide(size_t steps) {
-  const auto odd = static_cast<uint16_t>(0 - 4 * steps);
-  const __m256i o = _mm256_set1_epi16(static_cast<int16_t>(odd));
-  const __m256i b = _mm256_set1_epi16(
-      static_cast<int16_t>(static_cast<uint16_t>(odd * 257u)));
-  return {{b, b, b, b}, {o, o, o, o}};
 }
 
 HWY_INLINE __m256i Load(const uint8_t* p) {
@@ -65,32 +48,11 @@ HWY_INLINE __m256i Load(const uint8_t* p) {
 HWY_INLINE __m256i TableRow(const uint8_t* state) {
   uint16_t offset;
   __builtin_memcpy(&offset, state, sizeof(offset));
-  return _mm256_broadcastsi128_si256(_mm_load_si128(
-      reinterpret_cast<const __m128i*>(kSignTable.data() + offset)));
-}
-
-HWY_INLINE void WidenVector(__m256i bytes, __m256i& both, __m256i& odd) {
-  both = _mm256_add_epi16(both, bytes);
-  odd = _mm256_add_epi16(odd, _mm256_srli_epi16(bytes, 8));
-}
-
-HWY_INLINE void Widen(Tile& bytes, Wide& wide) {
-  WidenVector(bytes.c0, wide.both.c0, wide.odd.c0);
-  WidenVector(bytes.c1, wide.both.c1, wide.odd.c1);
-  WidenVector(bytes.c2, wide.both.c2, wide.odd.c2);
-  WidenVector(bytes.c3, wide.both.c3, wide.odd.c3);
-  bytes = Zeros();
-}
-
-HWY_INLINE void StoreSixteen(__m256i sums, int32_t* strip) {
-  _mm256_store_si256(reinterpret_cast<__m256i*>(strip),
-                     _mm256_cvtepi16_epi32(_mm256_castsi256_si128(sums)));
-  _mm256_store_si256(reinterpret_cast<__m256i*>(strip + 8),
-                     _mm256_cvtepi16_epi32(_mm256_extracti128_si256(sums, 1)));
+  return LoadTableRow(kSignTable.data() + offset);
 }
 
 HWY_INLINE void StoreVector(__m256i both, __m256i odd, int32_t* strip) {
-  StoreSixteen(_mm256_sub_epi16(both, _mm256_slli_epi16(odd, 8)), strip);
+  StoreSixteen(EvenSums(both, odd), strip);
   StoreSixteen(odd, strip + 16);
 }
 
@@ -106,10 +68,10 @@ struct Whole {  // two pixels x 128 channels: what 16 registers hold
     Add(filters, TableRow(a[1] + at), sum1);
   }
   static HWY_INLINE void Add(const Tile& w, __m256i table, Tile& sum) {
-    sum.c0 = _mm256_add_epi8(sum.c0, _mm256_shuffle_epi8(table, w.c0));
-    sum.c1 = _mm256_add_epi8(sum.c1, _mm256_shuffle_epi8(table, w.c1));
-    sum.c2 = _mm256_add_epi8(sum.c2, _mm256_shuffle_epi8(table, w.c2));
-    sum.c3 = _mm256_add_epi8(sum.c3, _mm256_shuffle_epi8(table, w.c3));
+    LookUp(table, w.c0, sum.c0);
+    LookUp(table, w.c1, sum.c1);
+    LookUp(table, w.c2, sum.c2);
+    LookUp(table, w.c3, sum.c3);
   }
   static HWY_INLINE void Store(const Wide& wide, int32_t* strip, int32_t*) {
     StoreVector(wide.both.c0, wide.odd.c0, strip);
@@ -131,10 +93,10 @@ struct Half {  // four pixels x the first 64 channels, two pixels to a Tile
   }
   static HWY_INLINE void Add(__m256i w0, __m256i w1, __m256i table0,
                              __m256i table1, Tile& sum) {
-    sum.c0 = _mm256_add_epi8(sum.c0, _mm256_shuffle_epi8(table0, w0));
-    sum.c1 = _mm256_add_epi8(sum.c1, _mm256_shuffle_epi8(table0, w1));
-    sum.c2 = _mm256_add_epi8(sum.c2, _mm256_shuffle_epi8(table1, w0));
-    sum.c3 = _mm256_add_epi8(sum.c3, _mm256_shuffle_epi8(table1, w1));
+    LookUp(table0, w0, sum.c0);
+    LookUp(table0, w1, sum.c1);
+    LookUp(table1, w0, sum.c2);
+    LookUp(table1, w1, sum.c3);
   }
   static HWY_INLINE void Store(const Wide& wide, int32_t* strip0,
                                int32_t* strip1) {
@@ -159,7 +121,10 @@ void Block(const DirectArgs& args, const DirectPixel* pixels, size_t count,
     a[r] = args.image + pixel.at;
     strip[r] = args.strip + pixel.row * args.strip_stride;
   }
-  Wide wide0 = StartWide(args.rows * args.runs * args.steps), wide1 = wide0;
+  // So that the 4 of each table entry cancels.
+  const auto start =
+      static_cast<uint16_t>(0 - 4 * args.rows * args.runs * args.steps);
+  Wide wide0 = StartWide<true>(start), wide1 = wide0;
   Tile sum0 = Zeros(), sum1 = Zeros();
   size_t used = 0;
   for (size_t y = 0; y < args.rows; ++y) {
@@ -175,12 +140,13 @@ void Block(const DirectArgs& args, const DirectPixel* pixels, size_t count,
         if (used + n > kMaxSteps) {
           Widen(sum0, wide0);
           Widen(sum1, wide1);
+          sum0 = sum1 = Zeros();
           used = 0;
         }
         used += n;
         do {
           Shape::Step(a, at, w, sum0, sum1);
-          w += kNr;
+          w += kLutNr;
           at += kStepBytes;
         } while (--n != 0);
       } while (left != 0);
@@ -202,25 +168,7 @@ void Blocks(const DirectArgs& args) {
 }
 
 void Run(const DirectArgs& args) noexcept {
-  args.cols <= kNr / 2 ? Blocks<Half>(args) : Blocks<Whole>(args);
-}
-
-// One 64-bit word of each plane -> 16 states. The low byte of a state holds the
-// sign nibble in its upper half.
-HWY_INLINE void PackWord(const uint64_t* sign, const uint64_t* valid,
-                         uint16_t* states) {
-  const __m128i low = _mm_set1_epi8(0x0F),
-                high = _mm_set1_epi8(static_cast<char>(0xF0));
-  const __m128i s = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(sign));
-  const __m128i v = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(valid));
-  const __m128i even = _mm_unpacklo_epi8(
-      _mm_and_si128(_mm_slli_epi16(s, 4), high), _mm_and_si128(v, low));
-  const __m128i odd = _mm_unpacklo_epi8(
-      _mm_and_si128(s, high), _mm_and_si128(_mm_srli_epi16(v, 4), low));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(states),
-                   _mm_unpacklo_epi16(even, odd));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(states + 8),
-                   _mm_unpackhi_epi16(even, odd));
+  args.cols <= kLutHalf ? Blocks<Half>(args) : Blocks<Whole>(args);
 }
 
 void PackImage(const CodePlanes& planes, size_t pixel, size_t count,
@@ -229,7 +177,7 @@ void PackImage(const CodePlanes& planes, size_t pixel, size_t count,
                words = count * planes.row_words;
   auto* states = static_cast<uint16_t*>(packed);
   for (size_t i = first; i < first + words; ++i, states += 16)
-    PackWord(planes.sign + i, planes.valid + i, states);
+    PackSignStates(planes.sign + i, planes.valid + i, states);
 }
 
 }  // namespace
@@ -248,11 +196,11 @@ void Pack(const void* canonical, size_t n, size_t taps, size_t ic,
   const auto* rows = static_cast<const uint8_t*>(canonical);
   const size_t row_bytes = CeilDiv(taps * ic, 8);
   auto* out = static_cast<uint8_t*>(packed);
-  for (size_t tile = 0; tile < RoundUp(n, kNr); tile += kNr) {
+  for (size_t tile = 0; tile < RoundUp(n, kLutNr); tile += kLutNr) {
     for (size_t tap = 0; tap < taps; ++tap) {
       for (size_t i = 0; i < ic; i += 4) {
-        for (size_t p = 0; p < kNr; ++p) {
-          const size_t j = tile + p / 32 * 32 + p % 2 * 16 + p % 32 / 2;
+        for (size_t p = 0; p < kLutNr; ++p) {
+          const size_t j = tile + LutChannel(p);
           *out++ = j < n ? static_cast<uint8_t>(
                                FilterBits(rows + j * row_bytes, tap * ic + i,
                                           ic - i < 4 ? ic - i : 4))
@@ -264,8 +212,8 @@ void Pack(const void* canonical, size_t n, size_t taps, size_t ic,
 }
 
 constexpr DirectKernel kKernels[] = {
-    {"w1a1/direct-lut/avx2", kAvx2, kNr, 4, kStepBytes, kNr, 32764, &Pack,
-     &PixelBytes, &PackImage, &Run, kNr / 2, "w1a1/lut/avx2", 4, false},
+    {"w1a1/direct-lut/avx2", kAvx2, kLutNr, 4, kStepBytes, kLutNr, 32764, &Pack,
+     &PixelBytes, &PackImage, &Run, kLutHalf, "w1a1/lut/avx2", 4, false},
 };
 
 }  // namespace

@@ -47,30 +47,6 @@ bool AllModerate(const float* x, size_t n) {
          });
 }
 
-// Whether rounding every operation leaves a monotone function: products and
-// sums with finite constants, no overflow to an infinity that a zero meets.
-bool IsMonotone(const EpilogueArgs& layer, size_t n) {
-  using Kind = EpilogueStep::Kind;
-  if (layer.step_count > kMostMonotoneSteps || !AllModerate(layer.scale, n) ||
-      !AllModerate(layer.bias, n))
-    return false;
-  for (size_t i = 0; i < layer.step_count; ++i) {
-    const EpilogueStep& step = layer.steps[i];
-    if (step.kind == Kind::kGelu || step.kind == Kind::kResidual) return false;
-    if (!AllModerate(step.values, step.values != nullptr ? n : 0)) return false;
-    if (step.kind == Kind::kPRelu &&
-        std::any_of(step.values, step.values + n,
-                    [](float slope) { return slope < 0; }))
-      return false;
-  }
-  const ByteQuantiser& q = layer.quantiser;
-  const size_t scales = q.per == ScalePer::kColumn ? n : 1;
-  const bool usable = std::all_of(q.scale, q.scale + scales, [](float s) {
-    return s != 0 && std::fabs(s) <= kLargest;
-  });
-  return usable && AllModerate(q.zero, scales);
-}
-
 struct Range {
   int32_t lo, hi;
 };
@@ -144,6 +120,30 @@ bool Sweep(CodeEvaluator& evaluator, size_t n, size_t count, Range acc,
 }
 
 }  // namespace
+
+// Rounding every operation leaves a monotone function: products and sums with
+// finite constants, no overflow to an infinity that a zero meets.
+bool IsMonotone(const EpilogueArgs& layer, size_t n) {
+  using Kind = EpilogueStep::Kind;
+  if (layer.step_count > kMostMonotoneSteps || !AllModerate(layer.scale, n) ||
+      !AllModerate(layer.bias, n))
+    return false;
+  for (size_t i = 0; i < layer.step_count; ++i) {
+    const EpilogueStep& step = layer.steps[i];
+    if (step.kind == Kind::kGelu || step.kind == Kind::kResidual) return false;
+    if (!AllModerate(step.values, step.values != nullptr ? n : 0)) return false;
+    if (step.kind == Kind::kPRelu &&
+        std::any_of(step.values, step.values + n,
+                    [](float slope) { return slope < 0; }))
+      return false;
+  }
+  const ByteQuantiser& q = layer.quantiser;
+  const size_t scales = q.per == ScalePer::kColumn ? n : 1;
+  const bool usable = std::all_of(q.scale, q.scale + scales, [](float s) {
+    return s != 0 && std::fabs(s) <= kLargest;
+  });
+  return usable && AllModerate(q.zero, scales);
+}
 
 bool MakeThresholds(const EpilogueArgs& layer, const EpilogueKernel& kernel,
                     size_t n, int32_t acc_lo, int32_t acc_hi,

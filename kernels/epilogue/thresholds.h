@@ -20,4 +20,8 @@ bool MakeThresholds(const EpilogueArgs& layer, const EpilogueKernel& kernel,
                     size_t n, int32_t acc_lo, int32_t acc_hi,
                     int32_t* thresholds, int32_t* flip);
 
+// Whether a kScaleBytes layer is sure to be monotone, so that a search finds
+// its thresholds: MakeThresholds evaluates every accumulator otherwise.
+bool IsMonotone(const EpilogueArgs& layer, size_t n);
+
 }  // namespace bittern::kernels

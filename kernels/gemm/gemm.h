@@ -87,6 +87,9 @@ struct GemmKernel {
   size_t (*passes)(GemmTypes types) noexcept = nullptr;
   // Scratch of one call; null = none.
   size_t (*scratch_bytes)(GemmTypes types, size_t k) noexcept = nullptr;
+  // Bytes of accumulators that a call likes to fill; 0: a quarter of L1. More
+  // for kernels that unpack weights in every call.
+  size_t strip_bytes = 0;
 };
 
 using GemmKernelList = std::span<const GemmKernel>;

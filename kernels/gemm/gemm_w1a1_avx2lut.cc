@@ -63,24 +63,6 @@ void Run(const GemmStripArgs& args) noexcept {
   LutStrip(rows, args.rows, args.n - args.tile * kLutNr, w, Plain());
 }
 
-// One 64-bit word of each plane -> 16 states. The low byte of a state holds the
-// sign nibble in its upper half.
-HWY_INLINE void PackWord(const uint64_t* sign, const uint64_t* valid,
-                         uint16_t* states) {
-  const __m128i low = _mm_set1_epi8(0x0F),
-                high = _mm_set1_epi8(static_cast<char>(0xF0));
-  const __m128i s = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(sign));
-  const __m128i v = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(valid));
-  const __m128i even = _mm_unpacklo_epi8(
-      _mm_and_si128(_mm_slli_epi16(s, 4), high), _mm_and_si128(v, low));
-  const __m128i odd = _mm_unpacklo_epi8(
-      _mm_and_si128(s, high), _mm_and_si128(_mm_srli_epi16(v, 4), low));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(states),
-                   _mm_unpacklo_epi16(even, odd));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(states + 8),
-                   _mm_unpackhi_epi16(even, odd));
-}
-
 void PackLhs(GemmTypes, const GemmLhs& lhs, size_t k, size_t row, size_t rows,
              void* packed) noexcept {
   const CodePlanes& p = lhs.planes;
@@ -89,7 +71,7 @@ void PackLhs(GemmTypes, const GemmLhs& lhs, size_t k, size_t row, size_t rows,
     const uint64_t *sign = p.sign + r * p.row_words,
                    *valid = p.valid + r * p.row_words;
     for (size_t i = 0; i < GroupWords(k); ++i, states += 16)
-      PackWord(sign + i, valid + i, states);
+      PackSignStates(sign + i, valid + i, states);
   }
 }
 

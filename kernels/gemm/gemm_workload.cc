@@ -1,7 +1,9 @@
 #include "kernels/gemm/gemm_workload.h"
 
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <vector>
 
 #include "kernels/base/bits.h"
 
@@ -19,6 +21,27 @@ float UnitFloat(uint64_t random) {  // [-1, 1)
   return static_cast<float>(random >> 40) / static_cast<float>(1 << 23) - 1;
 }
 
+float NormalFloat(uint64_t& state) {  // Box and Muller
+  constexpr float kTwoPi = 6.2831853f;
+  const float u = 0.5f + 0.499999f * UnitFloat(NextRandom(state));
+  return std::sqrt(-2 * std::log(u)) *
+         std::cos(kTwoPi * UnitFloat(NextRandom(state)));
+}
+
+// n rows of k int8 codes of normal weights, the largest of a row at 127.
+void FillNormal(size_t n, size_t k, uint64_t& random, uint8_t* codes) {
+  std::vector<float> row(k);
+  for (size_t j = 0; j < n; ++j) {
+    float largest = 0;
+    for (float& x : row) {
+      x = NormalFloat(random);
+      largest = std::fmax(largest, std::fabs(x));
+    }
+    for (float x : row)
+      *codes++ = static_cast<uint8_t>(std::lrint(127 * x / largest));
+  }
+}
+
 }  // namespace
 
 void GemmWorkload::Free::operator()(uint8_t* p) const { std::free(p); }
@@ -31,7 +54,7 @@ GemmWorkload::Memory GemmWorkload::Allocate(size_t bytes) {
 }
 
 GemmWorkload::GemmWorkload(const GemmKernel& kernel, const GemmQuery& query,
-                           bool zeros)
+                           GemmFill fill)
     : kernel_(kernel), query_(query) {
   const GemmTypes types = query.types;
   const size_t m = query.m, n = query.n, k = query.k;
@@ -44,7 +67,7 @@ GemmWorkload::GemmWorkload(const GemmKernel& kernel, const GemmQuery& query,
     lhs_.f32 = floats;
     lhs_.f32_stride = static_cast<ptrdiff_t>(k * sizeof(float));
   } else if (types.activations == Operand::kSign) {
-    FillPlanes(zeros, random);
+    FillPlanes(fill.zeros, random);
   } else {
     FillBytes(random);
   }
@@ -57,6 +80,8 @@ GemmWorkload::GemmWorkload(const GemmKernel& kernel, const GemmQuery& query,
     for (size_t i = 0; i < n * k; ++i)
       floats[i] = UnitFloat(NextRandom(random));
   }
+  if (types.weights == Operand::kS8 && !fill.uniform_weights)
+    FillNormal(n, k, random, canonical.get());
   rhs_ = Allocate(kernel.packed_rhs_bytes(types, n, k));
   kernel.pack_rhs({canonical.get(), types.weights, n, k}, types.activations,
                   rhs_.get());

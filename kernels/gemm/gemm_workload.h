@@ -14,11 +14,19 @@ namespace bittern::kernels {
 // Rows of one strip in a workload.
 inline constexpr size_t kWorkloadStripRows = 32;
 
+// What the random operands look like.
+struct GemmFill {
+  bool zeros = false;  // activations of kSign: one zero in eight, else none
+  // Weights of kS8: uniform, else normal with the largest of a channel at 127,
+  // as a trained layer quantised per channel has them (the speed of
+  // w8a8/maddubs depends on it). Other codes are uniform.
+  bool uniform_weights = false;
+};
+
 class GemmWorkload {
  public:
-  // Activations of kSign have one zero in eight if `zeros`, else none.
   GemmWorkload(const GemmKernel& kernel, const GemmQuery& query,
-               bool zeros = false);
+               GemmFill fill = {});
 
   void PackLhs(size_t row, size_t rows) const noexcept;
   // Rows [row, row + rows) after PackLhs(row, rows), rows <=

@@ -4,9 +4,8 @@
 // Table entries and what is added afterwards are the kernels' own
 // (gemm_w1a1_avx2lut.cc, gemm_w2a2_avx2lut.cc).
 // Left operand: a uint16 a group, the byte offset of its table row.
-// Right operand: packed[t][g][p] (byte) = nibble of group g of one channel of
-// tile t; byte p of 32 v + 2 i + h is channel 32 v + 16 h + i, which makes
-// widening come out in channel order. 0 past n.
+// Right operand: packed[t][g][p] (byte) = nibble of group g of channel
+// LutChannel(p) of tile t (kernels/base/lut_avx2-inl.h). 0 past n.
 // Range: byte sums are widened every `chunk` groups, before they pass 255;
 // 16-bit sums are modulo 2^16 and hold |dot| <= 32767.
 #pragma once
@@ -15,19 +14,13 @@
 
 #include "hwy/base.h"
 #include "kernels/base/bits.h"
+#include "kernels/base/lut_avx2-inl.h"
 #include "kernels/gemm/gemm.h"
 
 namespace bittern::kernels {
 namespace {
 
-constexpr size_t kLutNr = 128;
-constexpr size_t kLutHalf = 64;  // a last tile may have no more channels
 constexpr size_t kLutMr = 4;
-
-// Channel of byte p of a group.
-constexpr size_t LutChannel(size_t p) {
-  return p / 32 * 32 + p % 2 * 16 + p % 32 / 2;
-}
 
 }  // namespace
 }  // namespace bittern::kernels
@@ -48,28 +41,6 @@ struct LutRows {  // left rows and strip rows; strides in elements
   int32_t* strip;
   size_t strip_stride;
 };
-
-// Two or four vectors of 32 channels in bytes: of the weights of one group, or
-// of one row's sums.
-template <bool kFour>
-struct LutTile {
-  __m256i c0, c1, c2, c3;
-};
-
-// 16-bit sums modulo 2^16 of one row: of the odd bytes alone, and of whole
-// lanes (odd byte * 256 + even byte), which saves a mask per widening.
-template <bool kFour>
-struct LutWide {
-  LutTile<kFour> both, odd;
-};
-
-template <bool kFour>
-HWY_INLINE LutWide<kFour> StartWide(uint16_t start) {
-  const __m256i o = _mm256_set1_epi16(static_cast<int16_t>(start));
-  const __m256i b = _mm256_set1_epi16(
-      static_cast<int16_t>(static_cast<uint16_t>(start * 257u)));
-  return {{b, b, b, b}, {o, o, o, o}};
-}
 
 template <bool kFour>
 HWY_INLINE void NextDigit(LutTile<kFour>& sums) {
@@ -93,36 +64,13 @@ HWY_INLINE LutTile<kFour> LoadTile(const uint8_t* w) {
 template <bool kFour>
 HWY_INLINE void Step(const LutTile<kFour>& w, const uint8_t* table_row,
                      LutTile<kFour>& sum) {
-  const __m256i row = _mm256_broadcastsi128_si256(
-      _mm_load_si128(reinterpret_cast<const __m128i*>(table_row)));
-  sum.c0 = _mm256_add_epi8(sum.c0, _mm256_shuffle_epi8(row, w.c0));
-  sum.c1 = _mm256_add_epi8(sum.c1, _mm256_shuffle_epi8(row, w.c1));
+  const __m256i row = LoadTableRow(table_row);
+  LookUp(row, w.c0, sum.c0);
+  LookUp(row, w.c1, sum.c1);
   if constexpr (kFour) {
-    sum.c2 = _mm256_add_epi8(sum.c2, _mm256_shuffle_epi8(row, w.c2));
-    sum.c3 = _mm256_add_epi8(sum.c3, _mm256_shuffle_epi8(row, w.c3));
+    LookUp(row, w.c2, sum.c2);
+    LookUp(row, w.c3, sum.c3);
   }
-}
-
-HWY_INLINE void WidenVector(__m256i bytes, __m256i& both, __m256i& odd) {
-  both = _mm256_add_epi16(both, bytes);
-  odd = _mm256_add_epi16(odd, _mm256_srli_epi16(bytes, 8));
-}
-
-template <bool kFour>
-HWY_INLINE void Widen(const LutTile<kFour>& bytes, LutWide<kFour>& wide) {
-  WidenVector(bytes.c0, wide.both.c0, wide.odd.c0);
-  WidenVector(bytes.c1, wide.both.c1, wide.odd.c1);
-  if constexpr (kFour) {
-    WidenVector(bytes.c2, wide.both.c2, wide.odd.c2);
-    WidenVector(bytes.c3, wide.both.c3, wide.odd.c3);
-  }
-}
-
-HWY_INLINE void StoreSixteen(__m256i sums, int32_t* strip) {
-  _mm256_store_si256(reinterpret_cast<__m256i*>(strip),
-                     _mm256_cvtepi16_epi32(_mm256_castsi256_si128(sums)));
-  _mm256_store_si256(reinterpret_cast<__m256i*>(strip + 8),
-                     _mm256_cvtepi16_epi32(_mm256_extracti128_si256(sums, 1)));
 }
 
 // finish(sums, states, j): 16 sums of channels j .. j + 15 of the row of
@@ -130,8 +78,7 @@ HWY_INLINE void StoreSixteen(__m256i sums, int32_t* strip) {
 template <class Finish>
 HWY_INLINE void StoreVector(__m256i both, __m256i odd, const Finish& finish,
                             const uint16_t* states, size_t j, int32_t* strip) {
-  const __m256i even = _mm256_sub_epi16(both, _mm256_slli_epi16(odd, 8));
-  StoreSixteen(finish(even, states, j), strip + j);
+  StoreSixteen(finish(EvenSums(both, odd), states, j), strip + j);
   StoreSixteen(finish(odd, states, j + 16), strip + j + 16);
 }
 

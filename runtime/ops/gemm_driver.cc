@@ -29,8 +29,8 @@ GemmDriver::GemmDriver(const kernels::GemmKernel* gemm,
   if (strip_cols_ == 0 || strip_cols_ > all)
     strip_cols_ = std::max(all, gemm->nr);
   const size_t row_bytes = strip_cols_ * sizeof(float);
-  strip_rows_ =
-      std::max<size_t>(1, kStripBytes / row_bytes / gemm->mr) * gemm->mr;
+  const size_t strip = gemm->strip_bytes != 0 ? gemm->strip_bytes : kStripBytes;
+  strip_rows_ = std::max<size_t>(1, strip / row_bytes / gemm->mr) * gemm->mr;
   strip_bytes_ = AlignUp64(strip_rows_ * row_bytes);
   const size_t lhs_row =
       gemm->pack_lhs != nullptr

@@ -202,6 +202,19 @@ TEST_CASE("every pair of code types, widening limits and extremes") {
   }
 }
 
+TEST_CASE("8-bit weights whose sums of four products end 16 bits") {
+  for (Operand weights : {Operand::kS8, Operand::kU8}) {
+    for (Operand activations :
+         {Operand::kU8, Operand::kS8, Operand::kU4, Operand::kSign}) {
+      const GemmTypes types{weights, activations};
+      for (size_t k : std::initializer_list<size_t>{8, 13, 100, 520})
+        CheckAll(MakeProduct(types, 6, 40, k, Fill::kQuarter, k), 6, 40);
+      for (size_t k : std::initializer_list<size_t>{64, 191, 770})
+        CheckAll(MakeProduct(types, 6, 40, k, Fill::kNormal, k), 6, 40);
+    }
+  }
+}
+
 TEST_CASE("kernels reach the largest k they promise") {
   for (const GemmKernel* kernel : AllKernels()) {
     for (const GemmTypes types : kShapePairs) {

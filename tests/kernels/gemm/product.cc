@@ -1,5 +1,6 @@
 #include "tests/kernels/gemm/product.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -29,6 +30,22 @@ int32_t RandomValue(Operand type, bool zero_allowed, Random& random) {
   return range.lo + static_cast<int32_t>(random.Below(count));
 }
 
+int32_t NormalValue(Operand type, Random& random) {
+  const ValueRange range = RangeOf(type);
+  const int32_t values = range.hi - range.lo + 1;
+  const auto step = static_cast<int32_t>(
+      std::lrint(random.Normal() * static_cast<float>(values) / 6));
+  return std::clamp(range.lo + values / 2 + step, range.lo, range.hi);
+}
+
+// kQuarter: channel 0 high, channel 1 low, the others either.
+int32_t QuarterValue(Operand type, size_t channel, Random& random) {
+  const ValueRange range = RangeOf(type);
+  const int32_t quarter = (range.hi - range.lo + 1) / 4;
+  const bool high = channel < 2 ? channel == 0 : random.Below(2) == 0;
+  return high ? range.hi - quarter : range.lo + quarter;
+}
+
 std::vector<int32_t> Weights(const Product& p, Fill fill, Random& random) {
   const ValueRange range = RangeOf(p.types.weights);
   std::vector<int32_t> w(p.n * p.k);
@@ -39,7 +56,10 @@ std::vector<int32_t> Weights(const Product& p, Fill fill, Random& random) {
                      (fill == Fill::kMixed && i / p.k == 1);
     w[i] = high  ? range.hi
            : low ? range.lo
-                 : RandomValue(p.types.weights, true, random);
+           : fill == Fill::kQuarter
+               ? QuarterValue(p.types.weights, i / p.k, random)
+           : fill == Fill::kNormal ? NormalValue(p.types.weights, random)
+                                   : RandomValue(p.types.weights, true, random);
   }
   return w;
 }
@@ -49,7 +69,8 @@ std::vector<int32_t> Activations(const Product& p, Fill fill, Random& random) {
   std::vector<int32_t> a(p.m * p.k);
   for (size_t i = 0; i < a.size(); ++i) {
     const size_t kind = (i / p.k + p.k) % 5;
-    const bool mixed = fill == Fill::kMixed;
+    const bool mixed =
+        fill == Fill::kMixed || fill == Fill::kQuarter || fill == Fill::kNormal;
     const bool high = fill == Fill::kHighHigh || fill == Fill::kHighLow ||
                       (mixed && kind == 3);
     const bool low =

@@ -12,7 +12,10 @@
 namespace bittern::test {
 
 // How operands are filled. kMixed: random values, rows of activations in turn
-// dense, with zeros, all lowest, all highest, all zero.
+// dense, with zeros, all lowest, all highest, all zero. kQuarter and kNormal:
+// the same activations; weights a quarter of the range from either end, so that
+// of four int8 the sum of magnitudes is that of two at the ends; normal ones,
+// the highest at three deviations.
 enum class Fill {
   kDense,  // random, no zero in three-valued activations
   kZeros,  // random weights, activations all zero
@@ -21,6 +24,8 @@ enum class Fill {
   kHighLow,   // activations highest, weights lowest
   kLowHigh,
   kLowLow,
+  kQuarter,
+  kNormal,
 };
 
 struct Product {

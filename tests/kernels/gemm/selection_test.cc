@@ -40,7 +40,7 @@ TEST_CASE("AVX2 alone: tables, then 16-bit sums, then pairs of 16 bits") {
   CHECK(Chosen(core, kW2A2) == "w2a2/lut/avx2");
   CHECK(Chosen(core, kW4A4) == "w4a4/maddubs/avx2");
   CHECK(Chosen(core, kW2A8) == "w4a4/maddubs/avx2");
-  CHECK(Chosen(core, kW8A8) == "w8a8/madd/avx2");
+  CHECK(Chosen(core, kW8A8) == "w8a8/maddubs/avx2");
   CHECK(Chosen(core, kFolded16) == "w8a8/madd/avx2");
 }
 
@@ -70,24 +70,26 @@ TEST_CASE("AVX-512 servers: twice the dot product") {
   }
   // Skylake-SP has neither popcount nor VNNI; Cascade Lake has VNNI.
   CHECK(Chosen({CpuClass::kX86Avx512Server, "avx512"}, kW8A8) ==
-        "w8a8/madd/avx2");
+        "w8a8/maddubs/avx2");
   CHECK(Chosen({CpuClass::kX86Avx512Server, "avx512vnni"}, kW8A8) ==
         "w8a8/vnni/avx512vnni");
 }
 
 #elif defined(__aarch64__)
 
-TEST_CASE("Cortex-A72 has no dot product: bit-serial for 2 bits") {
+TEST_CASE("Cortex-A72 has no dot product: tables for 2 bits") {
   const Core core{CpuClass::kArmA72, "neon"};
   CHECK(Chosen(core, kW1A1) == "w1a1/cnt/neon");
-  CHECK(Chosen(core, kW2A2) == "bitserial/popcount/neon");
+  CHECK(Chosen(core, kW1A2) == "w1a2/tbl/neon");
+  CHECK(Chosen(core, kW2A2) == "w2a2/tbl/neon");
   CHECK(Chosen(core, kW8A8) == "w8a8/mlal/neon");
 }
 
-TEST_CASE("Cores with a dot product take it from 2 bits on") {
+TEST_CASE("Cores with a dot product take it from 2-bit weights on") {
   for (CpuClass cpu : {CpuClass::kArmA76, CpuClass::kArmX1}) {
     const Core core{cpu, "neondot"};
     CHECK(Chosen(core, kW1A1) == "w1a1/cnt/neon");
+    CHECK(Chosen(core, kW1A2) == "w1a2/tbl/neon");
     CHECK(Chosen(core, kW2A2) == "w8a8/dot/neondot");
     CHECK(Chosen(core, kW8A8) == "w8a8/dot/neondot");
   }
