@@ -166,8 +166,7 @@ class TensorWalk {
       const int32_t expected = CodeOf(*view.type, values_[j]);
       ++out_->elements;
       if (codes[k] == expected) continue;
-      const double distance =
-          before_ != nullptr ? own_->TieDistance(before_[j]) : -1;
+      const double distance = TieDistance(j);
       Difference(i, columns, distance >= 0 && distance <= bound_, [&] {
         return Place(i, columns, fmt::format("{}", codes[k]),
                      fmt::format("{}", expected), distance);
@@ -187,14 +186,21 @@ class TensorWalk {
       out_->sum_sq_reference += expected * expected;
       ++out_->elements;
       if (std::fabs(delta) <= bound) continue;
-      Difference(i, columns, false, [&] {
+      // A float may be the level of a code.
+      const double distance = TieDistance(order_(i));
+      Difference(i, columns, distance >= 0 && distance <= bound_, [&] {
         return Place(i, columns, fmt::format("{:.6g}", got[i]),
-                     fmt::format("{:.6g}", expected), -1);
+                     fmt::format("{:.6g}", expected), distance);
       });
     }
   }
 
  private:
+  // Of the quantiser behind an element of the float tensor; -1 if it has none.
+  double TieDistance(int64_t index) const {
+    return before_ != nullptr ? own_->TieDistance(before_[index]) : -1;
+  }
+
   template <class Text>
   void Difference(int64_t i, int64_t columns, bool tied, const Text& text) {
     ++out_->flips;

@@ -76,10 +76,15 @@ int32_t FloatGraph::Find(const std::string& name) const {
     found = names_.find(name.substr(0, name.size() - kMoved.size()));
   }
   if (found == names_.end()) return -1;
-  const auto& types = session_.plan()->types;
-  return types[static_cast<size_t>(found->second)].dtype == DType::kF32
-             ? found->second
-             : -1;
+  const auto is_float = [this](int32_t tensor) {
+    return session_.plan()->types[static_cast<size_t>(tensor)].dtype ==
+           DType::kF32;
+  };
+  if (is_float(found->second)) return found->second;
+  // Codes of QuantizeLinear: the floats that were cast to an integer type.
+  const OpDef* op = ProducerOf(found->second);
+  if (op == nullptr || op->op != "Cast" || !is_float(op->inputs[0])) return -1;
+  return op->inputs[0];
 }
 
 const Shape& FloatGraph::ShapeOf(int32_t tensor) const {

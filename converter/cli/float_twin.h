@@ -47,7 +47,8 @@ class FloatGraph {  // borrows the session, which keeps its intermediates
  public:
   explicit FloatGraph(runtime::Session& session);
 
-  // The f32 tensor of that name, -1 if there is none.
+  // The f32 tensor of that name, or the one that was cast to an integer tensor
+  // of that name; -1 if there is none.
   int32_t Find(const std::string& name) const;
   const runtime::Shape& ShapeOf(int32_t tensor) const;
   const float* Values(int32_t tensor) const;

@@ -15,10 +15,10 @@ namespace {
 
 using Permutation = std::vector<int64_t>;
 
-constexpr std::array<std::string_view, 18> kUnary = {
-    "Neg",  "Abs",        "Sqrt", "Exp",  "Log",   "Erf",
-    "Tanh", "Sigmoid",    "Relu", "Sign", "Round", "Floor",
-    "Ceil", "Reciprocal", "Gelu", "Clip", "Not",   "Identity"};
+constexpr std::array<std::string_view, 19> kUnary = {
+    "Neg",     "Abs",  "Sqrt", "Exp",      "Log",   "Erf",  "Tanh",
+    "Sigmoid", "Relu", "Sign", "Round",    "Floor", "Ceil", "Reciprocal",
+    "Gelu",    "Clip", "Not",  "Identity", "Cast"};
 constexpr std::array<std::string_view, 6> kBinary = {"Add", "Sub", "Mul",
                                                      "Div", "Min", "Max"};
 

@@ -6,17 +6,16 @@
 import argparse
 from pathlib import Path
 
+import common  # noqa: F401  (../common)
 import numpy as np
-
-import data
-from verify import onnx_logits
+from measure import held_out, onnx_logits
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dir", type=Path, required=True)
     folder = parser.parse_args().dir
-    images = data.normalise(np.load(folder / "digits_images.npy"))
+    images, _ = held_out()
     for name, file in (("collapsed", "digits_collapsed.onnx"), ("raw", "digits.onnx")):
         answers = onnx_logits(folder / file, images).argmax(1).astype(np.uint8)
         np.save(folder / f"digits_{name}_answers.npy", answers)

@@ -4,34 +4,17 @@ The ImageNet sizes serve latency and exactness, so what matters is that codes ar
 that a negative scale occurs, and that accumulators hit exact zeros. None of these files classifies anything.
 """
 
-import numpy as np
-import torch
-from torch import nn
-
+import common  # noqa: F401  (../common)
 import quantizers
-from model import BiVit, Config
+import torch
+from images import random_images, randomise_norms
+from model import BiVit
+from vit import Config
 
 # Zero points of q, k, v by (block + head) mod 8, and of the probabilities by mod 5: -2 keeps codes {a, 3a}, -1 {0, 2a}.
 QKV_ZERO_POINTS = (0, 1, 0, -1, 0, 0, 2, 0)
 PROBS_ZERO_POINTS = (-1, -1, -2, -1, -3)
 PROBS_SHARE = 0.3  # of the probabilities above the threshold
-
-
-def random_images(cfg: Config, count: int, seed: int) -> np.ndarray:
-    """Smooth colour fields with noise, normalised as photographs are: float32 [count, C, H, W]."""
-    rng = np.random.default_rng(seed)
-    coarse = torch.from_numpy(rng.standard_normal((count, cfg.channels, 7, 7), dtype=np.float32))
-    smooth = nn.functional.interpolate(coarse, size=(cfg.image, cfg.image), mode="bilinear")
-    fine = rng.standard_normal((count, cfg.channels, cfg.image, cfg.image), dtype=np.float32)
-    return smooth.numpy() + np.float32(0.3) * fine
-
-
-@torch.no_grad()
-def _randomise_norms(model: BiVit, generator: torch.Generator) -> None:
-    for module in model.modules():
-        if isinstance(module, nn.LayerNorm):
-            module.weight.uniform_(0.6, 1.4, generator=generator)
-            module.bias.normal_(0.0, 0.2, generator=generator)
 
 
 def _set_from_input(act: quantizers.HeadBinarizer, zero_points: list[int], negative_head: int | None):
@@ -62,7 +45,7 @@ def _set_from_probs(act: quantizers.HeadBinarizer, zero_points: list[int]):
 def calibrated(cfg: Config, seed: int = 1) -> BiVit:
     torch.manual_seed(seed)
     model = BiVit(cfg).eval()
-    _randomise_norms(model, torch.Generator().manual_seed(seed))
+    randomise_norms(model, torch.Generator().manual_seed(seed))
     for module in model.modules():
         if isinstance(module, quantizers.BinaryLinear):
             # The random generator yields a few exact zeros; a trained weight is all but never 0, and one would make its layer ternary.

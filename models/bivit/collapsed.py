@@ -8,12 +8,13 @@ graph that any ONNX runtime executes with exact sums (all stay far below 2^24).
 
 from dataclasses import dataclass
 
+import common  # noqa: F401  (../common)
+import fp32
 import numpy as np
 import onnx
+from model import BiVit
 from onnx import TensorProto, helper, numpy_helper
-
-import fp32
-from model import BiVit, Config
+from vit import Config
 
 f32 = np.float32
 

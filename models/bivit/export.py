@@ -3,6 +3,7 @@
     python export.py --size digits --checkpoint digits.pt --out DIR
     python export.py --size deit_tiny --out DIR [--one-head]            calibrated, not trained
     python export.py --size deit_tiny --out DIR --plain                 the float network without quantisers
+    python export.py --size swin_tiny --out DIR [--plain]               calibrated, not trained: raw and collapsed (swin.py)
     python export.py --size digits --checkpoint digits.pt --out DIR --dynamic-batch     only NAME_dynamic.onnx, batch left open
 
 Files: NAME.onnx (TorchScript exporter, opset 17), NAME_dynamo.onnx (dynamo exporter, opset 18), NAME_collapsed.onnx,
@@ -11,18 +12,20 @@ NAME_oracle.json, and for the calibrated sizes NAME_input.npy, the images that t
 
 import argparse
 import json
-import warnings
 from pathlib import Path
 
+import common  # noqa: F401  (../common)
+import mnist
 import numpy as np
 import onnx
-import torch
-
-import data
 import oracle
-from calibrate import calibrated, random_images
+import swin
+import torch
+from calibrate import calibrated
 from collapsed import collapse, to_onnx
+from images import random_images
 from model import CONFIGS, BiVit
+from onnx_export import dynamo_export, torchscript_export
 
 ORACLE_IMAGES = 2
 
@@ -31,33 +34,6 @@ def load_checkpoint(size: str, checkpoint: Path) -> BiVit:
     model = BiVit(CONFIGS[size])
     model.load_state_dict(torch.load(checkpoint, weights_only=True))
     return model.eval()
-
-
-def torchscript_export(model: BiVit, path: Path, dynamic_batch: bool = False) -> None:
-    cfg = model.cfg
-    image = torch.zeros(1, cfg.channels, cfg.image, cfg.image)
-    axes = {"image": {0: "batch"}, "logits": {0: "batch"}} if dynamic_batch else None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            model, (image,), str(path), dynamo=False, opset_version=17, input_names=["image"], output_names=["logits"],
-            dynamic_axes=axes,
-        )
-
-
-def dynamo_export(model: BiVit, path: Path) -> None:
-    cfg = model.cfg
-    image = torch.zeros(1, cfg.channels, cfg.image, cfg.image)
-    program = torch.onnx.export(
-        model, (image,), dynamo=True, opset_version=18, input_names=["image"], output_names=["logits"], verbose=False
-    )
-    proto = program.model_proto
-    graph = proto.graph
-    for item in (proto, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
-        item.ClearField("metadata_props")  # stack traces and paths of this machine
-    for node in proto.graph.node:
-        node.ClearField("doc_string")
-    onnx.save(proto, str(path))
 
 
 def write_all(model: BiVit, name: str, out: Path, images: np.ndarray) -> None:
@@ -70,7 +46,7 @@ def write_all(model: BiVit, name: str, out: Path, images: np.ndarray) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", choices=CONFIGS, required=True)
+    parser.add_argument("--size", choices=[*CONFIGS, *swin.CONFIGS], required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--checkpoint", type=Path, help="a trained state dict (digits)")
     parser.add_argument("--images", type=Path, help="uint8 images for the oracle (digits)")
@@ -80,6 +56,9 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)  # two spin at barriers when the machine is shared
+    if args.size in swin.CONFIGS:
+        swin.write_all(args.size, args.out, args.plain)
+        return
     cfg = CONFIGS[args.size].one_head() if args.one_head else CONFIGS[args.size]
     name = args.size + ("_one_head" if args.one_head else "")
 
@@ -90,7 +69,7 @@ def main() -> None:
         model = load_checkpoint(args.size, args.checkpoint) if args.checkpoint else calibrated(cfg)
         torchscript_export(model, args.out / f"{name}_dynamic.onnx", dynamic_batch=True)
     elif args.checkpoint:
-        images = data.normalise(np.load(args.images or args.out / "digits_images.npy")[:ORACLE_IMAGES])
+        images = mnist.normalise(np.load(args.images or args.out / "digits_images.npy")[:ORACLE_IMAGES])
         write_all(load_checkpoint(args.size, args.checkpoint), name, args.out, images)
     else:
         images = random_images(cfg, ORACLE_IMAGES, seed=2)

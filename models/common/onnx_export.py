@@ -1,0 +1,38 @@
+"""Both torch exporters, set so that nothing of the exporting machine stays in the file."""
+
+import logging
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from torch import nn
+
+NAMES = {"input_names": ["image"], "output_names": ["logits"]}
+
+
+def _image(model: nn.Module, batch: int) -> torch.Tensor:
+    cfg = model.cfg
+    return torch.zeros(batch, cfg.channels, cfg.image, cfg.image)
+
+
+def torchscript_export(model: nn.Module, path: Path, dynamic_batch: bool = False) -> None:
+    axes = {"image": {0: "batch"}, "logits": {0: "batch"}} if dynamic_batch else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(model, (_image(model, 1),), str(path), dynamo=False, opset_version=17, dynamic_axes=axes, **NAMES)
+
+
+def dynamo_export(model: nn.Module, path: Path, opset: int = 18, dynamic_batch: bool = False) -> None:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    shapes = ({0: torch.export.Dim("batch", min=1, max=1024)},) if dynamic_batch else None
+    program = torch.onnx.export(
+        model, (_image(model, 2 if dynamic_batch else 1),), dynamo=True, opset_version=opset, dynamic_shapes=shapes, verbose=False, **NAMES
+    )
+    proto = program.model_proto
+    graph = proto.graph
+    for item in (proto, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        item.ClearField("metadata_props")  # stack traces and paths of this machine
+    for node in proto.graph.node:
+        node.ClearField("doc_string")
+    onnx.save(proto, str(path))
