@@ -91,6 +91,7 @@ Result<Report> ConvertFile(const std::string& onnx_path,
   BITTERN_TRY(RunPipeline(imported.graph, context, /*float_only=*/false));
   BITTERN_TRY_ASSIGN(Lowered lowered, Lower(imported.graph));
   NameCodes(&lowered.def);
+  NameConstants(&lowered.def);
   BITTERN_TRY(AddUserMetadata(options, &lowered.def));
   BITTERN_TRY_ASSIGN(const runtime::Plan plan, PlanOf(lowered));
 

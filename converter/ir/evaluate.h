@@ -17,7 +17,7 @@ Result<void> InferNode(Graph& graph, NodeId node);
 
 // Bytes that the outputs of one evaluated node may have unless its inputs have
 // more: a small file must not make a big allocation.
-inline constexpr size_t kMaxEvaluatedBytes = size_t{1} << 28;
+inline constexpr size_t kMaxEvaluatedBytes = size_t{1} << 29;
 
 // Runs one node on constant inputs through the runtime op. All inputs must be
 // constants.

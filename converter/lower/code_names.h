@@ -1,4 +1,4 @@
-// Names of code tensors in the packed model.
+// Names of tensors in the packed model.
 #pragma once
 
 #include "runtime/model/model.h"
@@ -9,5 +9,9 @@ namespace bittern::convert {
 // only the codes are left they get the name of the value, which `compare` looks
 // for.
 void NameCodes(runtime::ModelDef* def);
+
+// Constants are numbered, "#0", "#1"...: nobody asks for them by name, and the
+// names that passes make of them took 30 kB of a DeiT's file.
+void NameConstants(runtime::ModelDef* def);
 
 }  // namespace bittern::convert

@@ -80,11 +80,15 @@ nlohmann::json LayerJson(const LayerRecord& layer) {
   nlohmann::json json = {{"name", layer.name},
                          {"op", layer.op},
                          {"weights", layer.weights},
-                         {"activations", layer.activations},
-                         {"bytes_before", layer.bytes_before},
-                         {"bytes_after", layer.bytes_after}};
-  json["weight_shape"] = std::vector<int64_t>(layer.weight_shape.dims().begin(),
-                                              layer.weight_shape.dims().end());
+                         {"activations", layer.activations}};
+  if (layer.bytes_before > 0) {
+    json["bytes_before"] = layer.bytes_before;
+    json["bytes_after"] = layer.bytes_after;
+  }
+  if (layer.weight_shape.rank() > 0) {
+    json["weight_shape"] = std::vector<int64_t>(
+        layer.weight_shape.dims().begin(), layer.weight_shape.dims().end());
+  }
   if (!layer.kernel.empty()) json["kernel"] = layer.kernel;
   if (!layer.pattern.empty()) json["pattern"] = layer.pattern;
   if (!layer.input_scale.empty()) json["input_scale"] = layer.input_scale;
@@ -142,7 +146,10 @@ std::string ReportJson(const Report& report) {
 std::string EmbeddedReportJson(const Report& report) {
   Report portable = report;
   portable.packed_bytes = 0;
-  for (LayerRecord& layer : portable.layers) layer.kernel.clear();
+  for (LayerRecord& layer : portable.layers) {
+    layer.kernel.clear();
+    layer.bytes_before = 0;  // the file's own tensors tell both
+  }
   return Dump(WholeJson(portable), -1);
 }
 

@@ -47,6 +47,7 @@ constexpr std::array kAllPasses = {
     Pass{"fuse_quantize_source", &FuseQuantizeSource},
     Pass{"restore_signs", &RestoreSigns},
     Pass{"erase_identity", &EraseIdentity},
+    Pass{"compact_scales", &CompactScales},
     Pass{"merge_constants", &MergeConstants},
 };
 

@@ -107,8 +107,9 @@ class Matcher {
   QuantiserStep Parameter(Kind kind, ValueId id, bool negative) {
     std::vector<float> values = graph_.F32(id);
     if (values.size() > 1) {
+      const Shape shape = *StaticShape(graph_, id);
       Shape aligned;
-      for (int64_t dim : StaticShape(graph_, id)->dims()) {
+      for (int64_t dim : shape.dims()) {
         if (dim != 1 || aligned.rank() > 0) aligned.Append(dim);
       }
       if (channels_.rank() == 0) channels_ = aligned;

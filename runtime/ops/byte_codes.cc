@@ -61,9 +61,9 @@ Shape ScaleShape(ScalePer per, Shape shape) {
   return shape;
 }
 
-Result<void> CheckIntegerZeros(const InferContext& context, size_t input,
-                               const char* label) {
-  for (const float z : context.inputs[input].Values<float>()) {
+Result<void> CheckIntegerZeros(const InferContext& context, const char* label,
+                               std::span<const float> zeros) {
+  for (const float z : zeros) {
     if (z == IntegerZero(z)) continue;
     return context.Fail(std::string("input ") + label + ": got " +
                         std::to_string(z) + ", expected integers within 2^15");
@@ -90,11 +90,43 @@ Result<CodeType> ByteQuantiserSpec::ReadRange(const InferContext& context) {
   return CodeType{Encoding::kBipolar2Bytes, 2, 0};
 }
 
+Result<void> ByteQuantiserSpec::ReadScales(const InferContext& context,
+                                           const Shape& shape) {
+  const auto& [scale, zero, scale_label, zero_label, fused] = inputs_;
+  const bool after =
+      quantiser_.zero_place == kernels::ZeroPointPlace::kAfterRounding;
+  const auto is_constant = [&context](size_t input) {
+    return Has(context, input) && context.inputs[input].constant != nullptr;
+  };
+  const Shape scales = ScaleShape(quantiser_.per, shape);
+  const bool columns = quantiser_.per == ScalePer::kColumn;
+  const auto check = fused ? &CheckConstant : &CheckIs;
+  if (columns && is_constant(scale)) {
+    BITTERN_TRY(scale_.Read(context, scale, scale_label, shape.Last(), false));
+  } else {
+    BITTERN_TRY(check(context, scale, scale_label, DType::kF32, scales));
+  }
+  if (!Has(context, zero)) return {};
+  std::span<const float> zeros;
+  if (columns && is_constant(zero)) {
+    BITTERN_TRY(zero_.Read(context, zero, zero_label, shape.Last(), true));
+    zeros = {zero_.data(), static_cast<size_t>(shape.Last())};
+  } else {
+    BITTERN_TRY(check(context, zero, zero_label, DType::kF32, scales));
+    if (is_constant(zero)) zeros = context.inputs[zero].Values<float>();
+  }
+  if (!after) return {};
+  if (is_constant(zero)) return CheckIntegerZeros(context, zero_label, zeros);
+  repaired_ = static_cast<size_t>(scales.Elements());
+  return {};
+}
+
 Result<void> ByteQuantiserSpec::Infer(const InferContext& context,
                                       const Inputs& inputs,
                                       const Shape& shape) {
   inputs_ = inputs;
   quantiser_ = {};
+  scale_ = zero_ = {};
   repaired_ = 0;
   BITTERN_TRY_ASSIGN(quantiser_.per, ReadScalePer(context, !inputs.fused));
   BITTERN_TRY_ASSIGN(const CodeType code, ReadRange(context));
@@ -105,21 +137,7 @@ Result<void> ByteQuantiserSpec::Infer(const InferContext& context,
     return context.Fail("codes: got shape " + ToString(shape) +
                         ", expected a last dimension of 1 or more");
   }
-  const Shape scales = ScaleShape(quantiser_.per, shape);
-  const auto check = inputs.fused ? &CheckConstant : &CheckIs;
-  BITTERN_TRY(
-      check(context, inputs.scale, inputs.scale_label, DType::kF32, scales));
-  if (Has(context, inputs.zero)) {
-    BITTERN_TRY(
-        check(context, inputs.zero, inputs.zero_label, DType::kF32, scales));
-    const bool after =
-        quantiser_.zero_place == kernels::ZeroPointPlace::kAfterRounding;
-    if (after && context.inputs[inputs.zero].constant == nullptr) {
-      repaired_ = static_cast<size_t>(scales.Elements());
-    } else if (after) {
-      BITTERN_TRY(CheckIntegerZeros(context, inputs.zero, inputs.zero_label));
-    }
-  }
+  BITTERN_TRY(ReadScales(context, shape));
   BITTERN_TRY(SetOutput(context, 0, DType::kCode, shape));
   context.outputs[0].code = code;
   return {};
@@ -132,8 +150,12 @@ size_t ByteQuantiserSpec::ScratchBytes() const {
 kernels::ByteQuantiser ByteQuantiserSpec::MakeRunnable(
     const RunContext& context, uint8_t* scratch) const noexcept {
   kernels::ByteQuantiser quantiser = quantiser_;
-  quantiser.scale = RunInput<float>(context, inputs_.scale);
-  quantiser.zero = RunInput<float>(context, inputs_.zero);
+  quantiser.scale = scale_.data() != nullptr
+                        ? scale_.data()
+                        : RunInput<float>(context, inputs_.scale);
+  quantiser.zero = zero_.data() != nullptr
+                       ? zero_.data()
+                       : RunInput<float>(context, inputs_.zero);
   if (repaired_ == 0) return quantiser;
   auto* zeros = reinterpret_cast<float*>(scratch);
   for (size_t i = 0; i < repaired_; ++i)

@@ -4,9 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "kernels/base/byte_quantiser.h"
 #include "kernels/base/code_matrix.h"
+#include "runtime/ops/column_values.h"
 #include "runtime/ops/infer.h"
 
 namespace bittern::runtime {
@@ -42,10 +44,9 @@ Result<kernels::ScalePer> ReadScalePer(const InferContext& context, bool rows);
 // The shape of the scales of a tensor of byte codes of this shape.
 Shape ScaleShape(kernels::ScalePer per, Shape shape);
 
-// A constant input of zero points that are added after the rounding: integers
-// within +-2^15.
-Result<void> CheckIntegerZeros(const InferContext& context, size_t input,
-                               const char* label);
+// Zero points that are added after the rounding: integers within +-2^15.
+Result<void> CheckIntegerZeros(const InferContext& context, const char* label,
+                               std::span<const float> zeros);
 
 // A quantiser of byte codes: attributes per, lo, hi, bipolar2, multiply and
 // zero_after, and two inputs.
@@ -72,8 +73,10 @@ class ByteQuantiserSpec {
 
  private:
   Result<CodeType> ReadRange(const InferContext& context);
+  Result<void> ReadScales(const InferContext& context, const Shape& shape);
 
   Inputs inputs_{};
+  ColumnValues scale_, zero_;         // of constants for columns
   kernels::ByteQuantiser quantiser_;  // without scale and zero
   size_t repaired_ = 0;               // zero points to make integers
 };

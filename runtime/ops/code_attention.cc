@@ -157,7 +157,8 @@ Result<void> CodeAttentionOp::ReadProbabilities(const InferContext& context) {
   if (Has(context, kPZero)) {
     BITTERN_TRY(CheckConstant(context, kPZero, "p_zero", DType::kF32, shape));
     if (!Has(context, kZp) || context.Int("p_zero_after", 0) != 0)
-      BITTERN_TRY(CheckIntegerZeros(context, kPZero, "p_zero"));
+      BITTERN_TRY(CheckIntegerZeros(context, "p_zero",
+                                    context.inputs[kPZero].Values<float>()));
     const auto zero = context.inputs[kPZero].Values<float>();
     prob_zero_.assign(zero.begin(), zero.end());
   }

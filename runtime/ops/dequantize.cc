@@ -32,12 +32,14 @@ class DequantizeOp final : public Op {
  private:
   enum class Kind : uint8_t { kSigns, kBytes, kWeights };
   Result<void> CheckWeights(const InferContext& context);
+  Result<void> ReadLevels(const InferContext& context);
   void Rows(const RunContext& context, size_t begin, size_t end) const;
   void Weights(const RunContext& context, size_t begin, size_t end) const;
 
   Kind kind_ = Kind::kSigns;
   TensorType type_;
   kernels::ScalePer per_ = kernels::ScalePer::kTensor;
+  ColumnValues scale_, zero_;  // of constants for columns
   const kernels::QuantizeKernel* signs_ = nullptr;
   const kernels::ByteKernel* bytes_ = nullptr;
 };
@@ -49,6 +51,24 @@ Result<void> DequantizeOp::CheckWeights(const InferContext& context) {
       CheckIs(context, kScale, "scale", DType::kF32, Shape{type_.shape[0]}));
   if (Has(context, kZero))
     return WrongInput(context, kZero, "zero", "nothing for weights");
+  return {};
+}
+
+Result<void> DequantizeOp::ReadLevels(const InferContext& context) {
+  const Shape scales = ScaleShape(per_, type_.shape);
+  scale_ = zero_ = {};
+  for (const size_t input : {kScale, kZero}) {
+    if (input == kZero && !Has(context, kZero)) continue;
+    const char* label = input == kScale ? "scale" : "zero";
+    if (per_ == kernels::ScalePer::kColumn && Has(context, input) &&
+        context.inputs[input].constant != nullptr) {
+      ColumnValues& values = input == kScale ? scale_ : zero_;
+      BITTERN_TRY(values.Read(context, input, label, type_.shape.Last(),
+                              input == kZero));
+    } else {
+      BITTERN_TRY(CheckIs(context, input, label, DType::kF32, scales));
+    }
+  }
   return {};
 }
 
@@ -70,10 +90,7 @@ Result<void> DequantizeOp::Infer(const InferContext& context) {
   } else {
     BITTERN_TRY(CheckByteCodes(context, kCodes, "codes"));
     BITTERN_TRY_ASSIGN(per_, ReadScalePer(context, true));
-    const Shape scales = ScaleShape(per_, type_.shape);
-    BITTERN_TRY(CheckIs(context, kScale, "scale", DType::kF32, scales));
-    if (Has(context, kZero))
-      BITTERN_TRY(CheckIs(context, kZero, "zero", DType::kF32, scales));
+    BITTERN_TRY(ReadLevels(context));
   }
   return SetOutput(context, 0, DType::kF32, type_.shape);
 }
@@ -97,8 +114,11 @@ void DequantizeOp::Rows(const RunContext& context, size_t begin,
                         size_t end) const {
   const auto stride =
       static_cast<ptrdiff_t>(type_.shape.Last()) * ptrdiff_t{sizeof(float)};
-  const auto* scale = RunInput<float>(context, kScale);
-  const auto* zero = RunInput<float>(context, kZero);
+  const auto* scale = scale_.data() != nullptr
+                          ? scale_.data()
+                          : RunInput<float>(context, kScale);
+  const auto* zero =
+      zero_.data() != nullptr ? zero_.data() : RunInput<float>(context, kZero);
   auto* out = RunOutput<float>(context, 0);
   if (kind_ == Kind::kSigns) {
     signs_->dequantize(CodeLayout(type_).View(context.inputs[kCodes]), scale,

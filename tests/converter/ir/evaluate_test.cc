@@ -90,7 +90,7 @@ output %a
         "now");
   CHECK(message(1) ==
         "Expand 'huge': computing it would make a constant f32[65536,65536] "
-        "of 17179869184 bytes, expected at most 268435456");
+        "of 17179869184 bytes, expected at most 536870912");
 }
 
 TEST_CASE("the graph runs as a model", "[ir]") {

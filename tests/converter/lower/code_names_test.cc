@@ -29,5 +29,17 @@ TEST_CASE("codes take the name of a value that is gone") {
   CHECK(def.tensors[4].name == "d");
 }
 
+TEST_CASE("constants are numbered, and no name is taken twice") {
+  runtime::ModelDef def;
+  def.tensors = {Floats("w"), Floats("#1"), Floats("x"), Floats("v")};
+  const float data = 0;
+  def.tensors[0].data = def.tensors[2].data = def.tensors[3].data = &data;
+  NameConstants(&def);
+  CHECK(def.tensors[0].name == "#0");
+  CHECK(def.tensors[1].name == "#1");
+  CHECK(def.tensors[2].name == "#2");
+  CHECK(def.tensors[3].name == "#3");
+}
+
 }  // namespace
 }  // namespace bittern::convert

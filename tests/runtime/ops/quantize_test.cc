@@ -306,6 +306,37 @@ TEST_CASE("Byte quantisers that do not fit are refused") {
             .starts_with("input zero: got nan"));
 }
 
+TEST_CASE("Constants for columns may be one for each group, zeros s8") {
+  const Value x = F32({2, 6}, {0.1f, 0.9f, -3, 4, 0, -0.2f, 2, -2, 1, 5, 7, 3});
+  const AttributeMap column{{"per", std::string("column")}},
+      codes{{"per", std::string("column")},
+            {"lo", int64_t{-8}},
+            {"hi", int64_t{7}},
+            {"zero_after", int64_t{1}}};
+  const Value scale = Constant(F32({6}, {2, 2, 2, 0.5f, 0.5f, 0.5f})),
+              zero = Constant(F32({6}, {-3, -3, -3, 4, 4, 4})),
+              scales = Constant(F32({2}, {2, 0.5f})),
+              zeros = Constant(Bytes(runtime::DType::kS8, {2}, {0xFD, 4})),
+              every = Constant(
+                  Bytes(runtime::DType::kS8, {6}, {0xFD, 0xFD, 0xFD, 4, 4, 4}));
+  const Value expected = Run({"Quantize", {x, scale, zero}, codes});
+  const auto levels =
+      Run({"Dequantize", {expected, scale, zero}, column}).Floats();
+  for (const Value& z : {zeros, every}) {
+    const Value got = Run({"Quantize", {x, scales, z}, codes});
+    CHECK(got.As<int8_t>() == expected.As<int8_t>());
+    CHECK(Run({"Dequantize", {got, scales, z}, column}).Floats() == levels);
+  }
+  const Value few = Constant(F32({4}, {1, 1, 1, 1}));
+  CHECK(ErrorOf({"Quantize", {x, few}, codes}) ==
+        "input scale: got f32[4], expected f32 constants, one for each of 6 "
+        "columns or of equal groups of them");
+  CHECK(ErrorOf({"Quantize", {x, zeros}, codes})
+            .starts_with("input scale: got s8[2], expected f32 constants"));
+  CHECK(ErrorOf({"Dequantize", {expected, scales, few}, column})
+            .starts_with("input zero: got f32[4], expected f32 or s8"));
+}
+
 TEST_CASE("Codes that cannot be levels are refused") {
   const Value bytes = CodeTensor("u4c", {2, 6}, std::vector<int>(12, 3)),
               weights = CodeTensor("s4w", {2, 6}, std::vector<int>(12, 3)),
