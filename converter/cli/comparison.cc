@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "kernels/base/bits.h"
 #include "kernels/base/code_matrix.h"
@@ -29,8 +30,20 @@ float LargestOf(const float* values, int64_t count) {
   return largest;
 }
 
+// 0 of two NaNs, infinity of one.
+double Distance(float a, float b) {
+  if (std::isnan(a) || std::isnan(b)) {
+    return std::isnan(a) && std::isnan(b)
+               ? 0
+               : std::numeric_limits<double>::infinity();
+  }
+  return a == b ? 0
+                : std::fabs(static_cast<double>(a) - static_cast<double>(b));
+}
+
 // The code that a value of the float graph's twin stands for.
 int32_t CodeOf(const TensorType& type, float value) {
+  if (!(std::fabs(value) <= 1 << 16)) return 0;  // NaN too
   if (type.code.encoding == Encoding::kSign) return (value > 0) - (value < 0);
   return static_cast<int32_t>(std::nearbyint(value));
 }
@@ -180,12 +193,12 @@ class TensorWalk {
     const double bound = kFloatTolerance * std::max(largest_, 1e-30f);
     for (int64_t i = 0; i < view.type->shape.Elements(); ++i) {
       const double expected = values_[order_(i)];
-      const double delta = static_cast<double>(got[i]) - expected;
-      out_->max_abs = std::max(out_->max_abs, std::fabs(delta));
+      const double delta = Distance(got[i], values_[order_(i)]);
+      out_->max_abs = std::max(out_->max_abs, delta);
       out_->sum_sq += delta * delta;
       out_->sum_sq_reference += expected * expected;
       ++out_->elements;
-      if (std::fabs(delta) <= bound) continue;
+      if (delta <= bound) continue;
       // A float may be the level of a code.
       const double distance = TieDistance(order_(i));
       Difference(i, columns, distance >= 0 && distance <= bound_, [&] {
@@ -291,9 +304,7 @@ Result<void> Comparer::CompareOutputs() {
                           ? 1
                           : 0;
       for (int64_t c = 0; c < columns; ++c) {
-        const double delta =
-            std::fabs(static_cast<double>(x[c]) - static_cast<double>(y[c]));
-        out.max_abs = std::max(out.max_abs, delta);
+        out.max_abs = std::max(out.max_abs, Distance(x[c], y[c]));
         out.largest =
             std::max(out.largest, std::fabs(static_cast<double>(y[c])));
       }
@@ -414,8 +425,7 @@ Result<void> Comparer::AddReference(const std::string& name,
     const auto* got = static_cast<const float*>(view.value().data);
     double largest = 0;
     for (int64_t i = 0; i < made.elements; ++i) {
-      largest = std::max(largest, std::fabs(static_cast<double>(got[i]) -
-                                            static_cast<double>(expected[i])));
+      largest = std::max(largest, Distance(got[i], expected[i]));
     }
     return largest;
   };

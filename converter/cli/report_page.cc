@@ -17,6 +17,7 @@ using convert::LayerRecord;
 using convert::Report;
 
 constexpr int64_t kMeasureNs = 300'000'000;
+constexpr int kMostRuns = 10'000;
 constexpr double kFloatBits = 32, kWordBits = 64;
 
 bool IsFloat(const StepTime& step) {
@@ -214,11 +215,11 @@ runtime::Result<std::vector<StepTime>> MeasureSteps(const std::string& path) {
                      OpenSession(model, RunOptions(), options));
   BITTERN_TRY(FillInputs(*session));
   int64_t spent = 0;
-  do {
+  for (int run = 0; run < kMostRuns && spent < kMeasureNs; ++run) {
     BITTERN_TRY(session->Run());
     spent = 0;
     for (const auto& entry : session->profile()) spent += entry.total_ns;
-  } while (spent < kMeasureNs);
+  }
   std::vector<StepTime> steps;
   for (const auto& entry : session->profile()) {
     const auto calls = static_cast<double>(std::max<int64_t>(entry.calls, 1));

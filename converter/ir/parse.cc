@@ -145,8 +145,9 @@ void StoreCodes(const TensorType& type, const std::vector<Number>& numbers,
   const kernels::Operand operand = runtime::OperandOf(type.code);
   const kernels::ValueRange range = kernels::RangeOf(operand);
   for (size_t i = 0; i < numbers.size(); ++i) {
-    const int64_t value = std::clamp<int64_t>(
-        static_cast<int64_t>(numbers[i].real), range.lo, range.hi);
+    const double number = numbers[i].real;
+    const double value =
+        number == number ? std::clamp<double>(number, range.lo, range.hi) : 0;
     kernels::PutValue(data, operand, cols, i / cols, i % cols,
                       static_cast<int32_t>(value));
   }

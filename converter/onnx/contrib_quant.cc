@@ -15,7 +15,7 @@ using runtime::DType;
 ValueId Along(Formula& f, ValueId id, size_t axis, size_t rank) {
   const Shape own = f.ShapeOf(id);
   if (own.Elements() == 1) return f.Reshape(id, {});
-  if (own.rank() != 1) return id;
+  if (own.rank() != 1 || axis >= rank) return id;
   std::vector<int64_t> dims(rank, 1);
   dims[axis] = own[0];
   return f.Reshape(id, dims);
@@ -60,7 +60,11 @@ Result<void> ExpectNchw(OnnxNode& node) {
 
 // QLinearAdd and QLinearMul.
 Result<void> ImportQLinearBinary(OnnxNode& node) {
-  BITTERN_TRY(node.ExpectInputs(7, 8));
+  BITTERN_TRY(node.ExpectInputs(2, 8));
+  for (size_t i : {size_t{3}, size_t{4}, size_t{6}}) {
+    if (node.Input(i) == kNone)
+      return node.Fail("lacks input " + std::to_string(i));
+  }
   Formula f(node);
   const ValueId a = Floats(f, node.Input(0), node.Input(1), node.Input(2));
   const ValueId b = Floats(f, node.Input(3), node.Input(4), node.Input(5));
@@ -69,7 +73,8 @@ Result<void> ImportQLinearBinary(OnnxNode& node) {
 
 // QLinearSigmoid, QLinearLeakyRelu and QLinearGlobalAveragePool.
 Result<void> ImportQLinearUnary(OnnxNode& node) {
-  BITTERN_TRY(node.ExpectInputs(4, 5));
+  BITTERN_TRY(node.ExpectInputs(2, 5));
+  if (node.Input(3) == kNone) return node.Fail("lacks input 3");
   BITTERN_TRY(ExpectNchw(node));
   BITTERN_TRY_ASSIGN(const float alpha, node.Float("alpha", 0.01f));
   Formula f(node);
@@ -256,18 +261,19 @@ Result<void> ImportMatMulNBits(OnnxNode& node) {
   }
   BITTERN_TRY(node.ExpectConstant(node.Input(1), "the weight"));
   BITTERN_TRY(node.ExpectConstant(node.Input(2), "the scales"));
-  BITTERN_TRY_ASSIGN(const std::vector<float> zeros, ZeroPoints(node, w));
   const std::vector<float> scales = node.graph().F32(node.Input(2));
-  const TensorType& type = node.TypeOf(node.Input(1));
+  const TensorType type = node.TypeOf(node.Input(1));
   const auto bytes = static_cast<int64_t>(w.Bytes());
   if (type.dtype != DType::kU8 ||
       type.shape.Elements() != w.n * w.blocks * bytes ||
-      scales.size() != zeros.size()) {
+      static_cast<int64_t>(scales.size()) != w.n * w.blocks) {
     return node.Fail("the weight is " + runtime::ToString(type) + " with " +
                      std::to_string(scales.size()) + " scales, expected " +
                      std::to_string(w.n * w.blocks * bytes) + " bytes and " +
-                     std::to_string(zeros.size()));
+                     std::to_string(w.n * w.blocks));
   }
+  BITTERN_TRY(CheckValueSize({DType::kF32, {w.k, w.n}, {}}, "the weight"));
+  BITTERN_TRY_ASSIGN(const std::vector<float> zeros, ZeroPoints(node, w));
   const uint8_t* data = node.graph().value(node.Input(1)).constant->data();
   std::vector<float> weights(static_cast<size_t>(w.k * w.n));
   for (int64_t n = 0; n < w.n; ++n) {

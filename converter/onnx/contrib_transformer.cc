@@ -1,5 +1,6 @@
 // Fused operators of com.microsoft (what onnxruntime's optimiser leaves in a
 // file) as the operators they were made of.
+#include <algorithm>
 #include <cmath>
 
 #include "converter/onnx/formula.h"
@@ -170,7 +171,11 @@ Result<void> ImportContribAttention(OnnxNode& node) {
   }
   std::vector<int64_t> widths(3, weight[1] / 3);
   if (sizes) widths = *sizes;
+  const auto fits = [&weight](int64_t width) {
+    return width >= 1 && width <= weight[1];
+  };
   if (terms.heads < 1 || widths.size() != 3 ||
+      !std::all_of(widths.begin(), widths.end(), fits) ||
       widths[0] + widths[1] + widths[2] != weight[1] || widths[0] < 1 ||
       widths[0] != widths[1] || widths[0] % terms.heads != 0 || widths[2] < 1 ||
       widths[2] % terms.heads != 0) {

@@ -15,7 +15,8 @@ using runtime::DType;
 using Values = std::vector<ValueId>;
 
 constexpr int64_t kMaxTurns = 100'000;
-// Turns that the run may skip are computed all the same.
+// Where the number of turns is not stated; and turns that the run may skip,
+// which are computed all the same.
 constexpr int64_t kMaxSkippedTurns = 1'000;
 
 Result<const onnx::GraphProto*> Body(OnnxNode& node, const char* attribute) {
@@ -132,8 +133,10 @@ class LoopWriter {
         if (known && !*known) break;
         if (known) active_ = kNone;
       }
-      const int64_t most = active_ == kNone ? kMaxTurns : kMaxSkippedTurns;
-      if (turns >= most) {
+      const bool known = active_ == kNone;
+      const int64_t most =
+          known && turns <= kMaxTurns ? kMaxTurns : kMaxSkippedTurns;
+      if (known ? i >= most : turns > most) {
         return node_.FailUnsupported(
             "may run more than " + std::to_string(most) +
             " turns, expected a number that the model states");
@@ -156,7 +159,7 @@ class LoopWriter {
   static size_t Count(int count) { return static_cast<size_t>(count); }
 
   Result<int64_t> Turns() {
-    if (node_.Input(0) == kNone) return kMaxTurns;
+    if (node_.Input(0) == kNone) return kMaxTurns + 1;
     BITTERN_TRY_ASSIGN(
         const std::vector<int64_t> turns,
         node_.ConstantInts(node_.Input(0), "the number of turns"));
@@ -164,7 +167,7 @@ class LoopWriter {
       return node_.Fail("the number of turns has " +
                         std::to_string(turns.size()) + " values, expected one");
     }
-    return std::min(std::max<int64_t>(turns[0], 0), kMaxTurns);
+    return std::min(std::max<int64_t>(turns[0], 0), kMaxTurns + 1);
   }
 
   Result<void> Turn(int64_t i) {
@@ -327,6 +330,11 @@ Result<void> ImportBatchedScan(OnnxNode& node, const onnx::GraphProto& body) {
   BITTERN_TRY(ExpectAll(node, inputs));
   const Shape first = node.ShapeOf(inputs[0]);
   const int64_t batch = first.rank() == 0 ? 0 : first[0];
+  if (batch > kMaxTurns) {
+    return node.FailUnsupported("has a batch of " + std::to_string(batch) +
+                                ", expected at most " +
+                                std::to_string(kMaxTurns));
+  }
   std::vector<Values> members(shape.states + shape.results);
   for (int64_t b = 0; b < batch; ++b) {
     Formula f(node);

@@ -12,6 +12,9 @@ namespace {
 using runtime::DType;
 using runtime::InvalidArgument;
 
+// Of values: loops copy names for each turn.
+constexpr size_t kLongestName = 256;
+
 bool IsIntegerConstant(const Graph& graph, ValueId id) {
   return id == kNone ||
          (graph.IsConstant(id) && graph.value(id).type->dtype != DType::kF32);
@@ -62,7 +65,8 @@ Result<std::vector<ValueId>> Emitter::Emit(
     const std::vector<std::string>& output_names) {
   std::vector<ValueId> outputs;
   for (const std::string& output_name : output_names) {
-    outputs.push_back(graph_.AddValue(output_name, std::nullopt));
+    outputs.push_back(
+        graph_.AddValue(output_name.substr(0, kLongestName), std::nullopt));
   }
   const NodeId id =
       graph_.AddNode(op, name, inputs, outputs, std::move(attributes));

@@ -21,6 +21,10 @@ constexpr int64_t kMaxOpset = 27;
 // Functions and loops multiply nodes: what one file may ask for.
 constexpr size_t kMaxDepth = 32;
 constexpr size_t kMaxImported = 1'000'000;
+// Bytes of nodes in bodies that count as one more of them.
+constexpr size_t kCountedBytes = 1024;
+// Of names that are copied for each turn of a loop.
+constexpr size_t kLongestName = 256;
 
 bool IsDefaultDomain(const std::string& domain) {
   return domain.empty() || domain == "ai.onnx";
@@ -28,6 +32,39 @@ bool IsDefaultDomain(const std::string& domain) {
 
 std::string Called(const onnx::NodeProto& proto) {
   return "'" + proto.op_type().substr(0, 64) + "'";
+}
+
+Result<void> CheckOpset(const std::map<std::string, int64_t>& opsets) {
+  const auto found = opsets.find("");
+  if (found == opsets.end()) return {};
+  if (found->second >= kMinOpset && found->second <= kMaxOpset) return {};
+  return Unsupported("the file uses opset " + std::to_string(found->second) +
+                     ", expected " + std::to_string(kMinOpset) + " to " +
+                     std::to_string(kMaxOpset));
+}
+
+// A call gives only attributes that the function declares. Those with defaults
+// (field 11, of newer files) are unknown to the header of this build.
+Result<void> CheckAttributes(const onnx::NodeProto& call,
+                             const std::string& name,
+                             const onnx::FunctionProto& function) {
+  constexpr int kDefaults = 11;
+  const auto& unknown = function.GetReflection()->GetUnknownFields(function);
+  for (int i = 0; i < unknown.field_count(); ++i) {
+    if (unknown.field(i).number() != kDefaults) continue;
+    return Unsupported("node '" + name + "': function " + Called(call) +
+                       " has attributes with defaults, expected none");
+  }
+  for (const onnx::AttributeProto& given : call.attribute()) {
+    const auto& declared = function.attribute();
+    if (std::find(declared.begin(), declared.end(), given.name()) !=
+        declared.end())
+      continue;
+    return CorruptFile("node '" + name + "': attribute '" +
+                       given.name().substr(0, 64) +
+                       "' is not one of function " + Called(call));
+  }
+  return {};
 }
 
 // Replaces references to a function's attributes by the values of the call;
@@ -97,12 +134,7 @@ Result<void> GraphImporter::ReadOpsets() {
         IsDefaultDomain(import.domain()) ? "" : import.domain();
     opsets_[domain] = import.version();
   }
-  const auto found = opsets_.find("");
-  if (found == opsets_.end()) return {};
-  if (found->second >= kMinOpset && found->second <= kMaxOpset) return {};
-  return Unsupported("the file uses opset " + std::to_string(found->second) +
-                     ", expected " + std::to_string(kMinOpset) + " to " +
-                     std::to_string(kMaxOpset));
+  return CheckOpset(opsets_);
 }
 
 Result<void> GraphImporter::AddInputs(Scope& scope) {
@@ -134,6 +166,10 @@ Result<std::vector<ValueId>> GraphImporter::ImportScope(Scope& scope) {
   std::vector<ValueId> outputs;
   for (const onnx::ValueInfoProto& output : scope.proto->output()) {
     BITTERN_TRY_ASSIGN(const ValueId id, ValueOf(scope, output.name()));
+    if (id == kNone) {
+      return CorruptFile("output '" + output.name().substr(0, kLongestName) +
+                         "' of a graph is an input that is absent");
+    }
     outputs.push_back(id);
   }
   current_ = outside;
@@ -141,8 +177,18 @@ Result<std::vector<ValueId>> GraphImporter::ImportScope(Scope& scope) {
   return outputs;
 }
 
+Result<void> GraphImporter::Count(size_t nodes) {
+  imported_ += nodes;
+  if (imported_ <= kMaxImported) return {};
+  return Unsupported(
+      "with its loops and functions written out the graph has "
+      "more than " +
+      std::to_string(kMaxImported) + " nodes, expected fewer");
+}
+
 Result<std::vector<ValueId>> GraphImporter::ImportSubgraph(
     const onnx::GraphProto& body, const std::vector<ValueId>& inputs) {
+  BITTERN_TRY(Count(1 + static_cast<size_t>(body.node_size())));
   const Scope* const outer = current_;
   BITTERN_TRY_ASSIGN(const ModelIndex index,
                      ModelIndex::Make(body, [outer](const std::string& name) {
@@ -171,6 +217,8 @@ Result<ValueId> GraphImporter::ValueOf(Scope& scope, const std::string& name) {
   const auto found = scope.values.find(name);
   if (found != scope.values.end()) return found->second;
   const onnx::TensorProto* proto = scope.index->Initializer(name);
+  const auto known = initializers_.find(proto);
+  if (known != initializers_.end()) return known->second;
   if (proto == nullptr && scope.outer != nullptr) {
     // Bodies are imported while the graph around them waits.
     return ValueOf(const_cast<Scope&>(*scope.outer), name);
@@ -182,7 +230,7 @@ Result<ValueId> GraphImporter::ValueOf(Scope& scope, const std::string& name) {
       ImportedTensor tensor,
       ReadTensor(*proto, "initializer '" + name + "'", directory_));
   const ValueId id = graph_.AddConstant(name, tensor.type, tensor.data);
-  scope.values.emplace(name, id);
+  initializers_.emplace(proto, id);
   scope.onnx_types[name] = proto->data_type();
   return id;
 }
@@ -253,14 +301,10 @@ Error GraphImporter::UnknownOp(const onnx::NodeProto& proto,
 // Operators with a handler come before functions of the same name: exporters
 // store quantisers as functions whose bodies do nothing.
 Result<void> GraphImporter::ImportNode(Scope& scope, int position) {
-  if (++imported_ > kMaxImported) {
-    return Unsupported(
-        "with its loops and functions written out the graph has "
-        "more than " +
-        std::to_string(kMaxImported) + " nodes, expected fewer");
-  }
   const onnx::NodeProto& proto = scope.proto->node(position);
-  const std::string name = scope.prefix + scope.index->NodeName(position);
+  BITTERN_TRY(Count(depth_ > 1 ? 1 + proto.ByteSizeLong() / kCountedBytes : 1));
+  const std::string name =
+      (scope.prefix + scope.index->NodeName(position)).substr(0, kLongestName);
   if (const Handler handler = FindHandler(proto.domain(), proto.op_type())) {
     return ImportHandled(scope, proto, name, handler);
   }
@@ -312,6 +356,8 @@ Result<void> GraphImporter::ImportFunction(
                        std::to_string(function.input_size()) + " and " +
                        std::to_string(function.output_size()));
   }
+  BITTERN_TRY(Count(1 + static_cast<size_t>(function.node_size())));
+  BITTERN_TRY(CheckAttributes(proto, name, function));
   const onnx::GraphProto body = BodyOf(function, proto);
   BITTERN_TRY_ASSIGN(const ModelIndex index, ModelIndex::Make(body));
   Opsets opsets;
@@ -319,6 +365,7 @@ Result<void> GraphImporter::ImportFunction(
     opsets[IsDefaultDomain(import.domain()) ? "" : import.domain()] =
         import.version();
   }
+  BITTERN_TRY(CheckOpset(opsets));
   Scope inner{&index, &body, nullptr, &opsets, name + "/", {}, {}};
   for (int i = 0; i < function.input_size(); ++i) {
     ValueId id = kNone;

@@ -48,6 +48,8 @@ class GraphImporter final
   };
 
   Result<void> ReadOpsets();
+  // Counts nodes written out; an error if there are too many.
+  Result<void> Count(size_t nodes);
   Result<void> AddInputs(Scope& scope);
   // The nodes of a scope, in order; its outputs.
   Result<std::vector<ValueId>> ImportScope(Scope& scope);
@@ -74,6 +76,8 @@ class GraphImporter final
   Graph graph_;
   Emitter emitter_;
   Opsets opsets_;
+  // Those read so far; a body's are read once for all its turns.
+  std::unordered_map<const onnx::TensorProto*, ValueId> initializers_;
   Scope* current_ = nullptr;  // whose node is being imported
   size_t depth_ = 0;          // of scopes
   size_t imported_ = 0;       // nodes, those of unrolled bodies each time

@@ -185,15 +185,10 @@ std::vector<float> TapsOf(const Line& line, const Window& window, size_t i,
   return counts;
 }
 
-Result<void> AnswerAverageBySlices(OnnxNode& node, const Window& window,
-                                   bool ceil, bool include_pad) {
-  BITTERN_TRY_ASSIGN(const std::vector<Line> lines,
-                     MakeLines(node, window, ceil));
-  const size_t rank = lines.size() + 2;
-  Formula f(node);
-  ValueId x = node.Input(0);
-  ValueId counts = f.F32(1);
-  for (size_t i = 0; i < lines.size(); ++i) {
+// The sum of each window, padding counted as 0, dimension by dimension.
+ValueId EmitSums(Formula& f, const Window& window,
+                 const std::vector<Line>& lines, ValueId x) {
+  for (size_t i = 0; i < lines.size() && !f.failed(); ++i) {
     const Line& line = lines[i];
     const int64_t after = line.padded - line.in - line.before;
     if (after < 0) x = f.Slice(x, i + 2, 0, line.in + after);
@@ -207,12 +202,25 @@ Result<void> AnswerAverageBySlices(OnnxNode& node, const Window& window,
       sum = sum == kNone ? tap : f.Add(sum, tap);
     }
     x = sum;
-    std::vector<int64_t> dims(rank, 1);
-    dims[i + 2] = line.out;
-    counts = f.Mul(counts,
-                   f.Floats(Shape(dims), TapsOf(line, window, i, include_pad)));
   }
-  f.Answer(f.Div(x, counts));
+  return x;
+}
+
+Result<void> AnswerAverageBySlices(OnnxNode& node, const Window& window,
+                                   bool ceil, bool include_pad) {
+  BITTERN_TRY_ASSIGN(const std::vector<Line> lines,
+                     MakeLines(node, window, ceil));
+  const size_t rank = lines.size() + 2;
+  Formula f(node);
+  const ValueId sums = EmitSums(f, window, lines, node.Input(0));
+  ValueId counts = f.F32(1);
+  for (size_t i = 0; i < lines.size() && !f.failed(); ++i) {
+    std::vector<int64_t> dims(rank, 1);
+    dims[i + 2] = lines[i].out;
+    counts = f.Mul(counts, f.Floats(Shape(dims),
+                                    TapsOf(lines[i], window, i, include_pad)));
+  }
+  f.Answer(f.Div(sums, counts));
   return f.Done();
 }
 
@@ -242,8 +250,7 @@ Result<void> ImportPool(OnnxNode& node) {
   return f.Done();
 }
 
-// The p-norm of each window: the mean of |x|^p, padding counted, times the
-// number of taps is their sum.
+// The p-norm of each window, padding counted as 0.
 Result<void> ImportLpPool(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(1, 1));
   BITTERN_TRY_ASSIGN(const Window window,
@@ -253,22 +260,12 @@ Result<void> ImportLpPool(OnnxNode& node) {
   if (p < 1) {
     return node.Fail("p is " + std::to_string(p) + ", expected 1 or more");
   }
-  if (std::any_of(window.dilations.begin(), window.dilations.end(),
-                  [](int64_t d) { return d != 1; })) {
-    return node.FailUnsupported("dilations differ from 1");
-  }
+  BITTERN_TRY_ASSIGN(const std::vector<Line> lines,
+                     MakeLines(node, window, ceil_mode != 0));
+  const auto power = static_cast<float>(p);
   Formula f(node);
-  const ValueId magnitude = f.Op("Abs", {node.Input(0)});
-  const Pool pool{"AveragePool",
-                  window,
-                  {{"ceil_mode", int64_t{ceil_mode != 0}},
-                   {"count_include_pad", int64_t{1}}}};
-  float taps = 1;
-  for (int64_t k : window.kernel) taps *= static_cast<float>(k);
-  const ValueId mean =
-      EmitPool(f, pool, f.Op("Pow", {magnitude, f.F32(static_cast<float>(p))}));
-  f.Answer(f.Op("Pow",
-                {f.Mul(mean, f.F32(taps)), f.F32(1 / static_cast<float>(p))}));
+  const ValueId x = f.Op("Pow", {f.Op("Abs", {node.Input(0)}), f.F32(power)});
+  f.Answer(f.Op("Pow", {EmitSums(f, window, lines, x), f.F32(1 / power)}));
   return f.Done();
 }
 

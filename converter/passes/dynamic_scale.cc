@@ -31,9 +31,13 @@ std::optional<Factor> FactorOf(const Graph& graph, ValueId id, ValueId x,
   };
   // A guard makes the maximum larger, so codes only get smaller.
   if (node->op == "Reshape" || node->op == "Unsqueeze" ||
-      node->op == "Squeeze" || node->op == "Flatten" ||
-      (node->op == "Clip" && std::isinf(FloatOf(*node, "max", INFINITY)))) {
+      node->op == "Squeeze" || node->op == "Flatten") {
     return next(node->inputs[0]);
+  }
+  if (node->op == "Clip" && std::isinf(FloatOf(*node, "max", INFINITY))) {
+    std::optional<Factor> factor = next(node->inputs[0]);
+    if (factor && factor->inverse) return std::nullopt;
+    return factor;
   }
   if (node->op == "Reciprocal") {
     std::optional<Factor> factor = next(node->inputs[0]);

@@ -8,7 +8,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
+#include "converter/passes/dynamic_scale.h"
 #include "converter/passes/few_levels.h"
 #include "converter/passes/passes.h"
 
@@ -91,7 +93,9 @@ ValueId DigitOf(const Graph& graph, ValueId digit, float base, ValueId* rest) {
 
 // The operand whose digits the terms multiply by the same constant.
 ValueId WholeOperand(const Graph& graph, const std::vector<Term>& terms) {
-  if (terms.size() == 1) return graph.node(terms[0].matmul).inputs[0];
+  if (terms.size() == 1) {
+    return terms[0].weight == 1 ? graph.node(terms[0].matmul).inputs[0] : kNone;
+  }
   const float base = terms[1].weight;
   float weight = 1;
   ValueId whole = kNone, rest = kNone;
@@ -114,10 +118,33 @@ ValueId WholeOperand(const Graph& graph, const std::vector<Term>& terms) {
   return kNone;
 }
 
+// Whether a rounding makes the integers `id`, so that they become codes: else
+// its product with the weights stays a sum of floats, which digits keep exact.
+bool IsQuantised(const Graph& graph, ValueId id) {
+  constexpr int kMaxSteps = 16;
+  for (int i = 0; i < kMaxSteps; ++i) {
+    const Node* node = graph.Producer(id);
+    if (node == nullptr) return false;
+    if (node->op == "Round") return true;
+    if (node->op == "Add" || node->op == "Sub") {
+      if (!IsIntegral(graph, node->inputs[1])) return false;
+    } else if (node->op != "Cast" && node->op != "Clip" &&
+               node->op != "Reshape" && node->op != "Transpose") {
+      return false;
+    }
+    id = node->inputs[0];
+  }
+  return false;
+}
+
 bool FitsIntegers(const Graph& graph, ValueId weight) {
   constexpr int64_t kMaxDepth = 257;
   const std::vector<float> values = graph.F32(weight);
-  if (values.empty()) return false;
+  if (values.empty() || StaticShape(graph, weight)->rank() != 2 ||
+      !std::all_of(values.begin(), values.end(),
+                   [](float v) { return v == std::nearbyint(v); })) {
+    return false;
+  }
   const auto [lo, hi] = std::minmax_element(values.begin(), values.end());
   return (*lo >= 0 && *hi <= 255) || (*lo >= -128 && *hi <= 127) ||
          (*StaticShape(graph, weight))[0] <= kMaxDepth;
@@ -139,7 +166,7 @@ Result<void> JoinDigits(Graph& graph, PassContext&) {
     const ValueId a = WholeOperand(graph, terms);
     const Node& first = graph.node(terms[0].matmul);
     if (a == kNone || !FitsIntegers(graph, first.inputs[1]) ||
-        !HasFewLevels(graph, a)) {
+        !HasFewLevels(graph, a) || !IsQuantised(graph, a)) {
       continue;
     }
     const std::string name = first.name;

@@ -242,6 +242,7 @@ class Deferrer {
       for (int i = 0; i < kMaxMoves; ++i) {
         const Node& node = graph_.node(at);
         if (node.op != "Reshape" && node.op != "Gather") break;
+        if (!graph_.IsConstant(node.inputs[1])) break;
         const ValueId id = node.outputs[0];
         if (IsGather(graph_, id)) {
           BITTERN_TRY_ASSIGN(const auto move, RowMoveFrom(graph_, x, id));

@@ -62,17 +62,19 @@ class CodeMaker {
 
  private:
   std::string Check(const Quantiser& q, const ScaleLayout& layout) const {
-    if (q.hi - q.lo > 255 || (q.lo < 0 && (q.lo < -128 || q.hi > 127))) {
+    if (q.lo < -128 || q.hi > (q.lo < 0 ? 127 : 255)) {
       return fmt::format("its codes {}..{} need more than 8 bits", q.lo, q.hi);
     }
-    if (q.scale == kNone || !graph_.IsConstant(q.scale)) return "";
-    for (float s : SpreadValues(graph_, q.scale, layout, 1)) {
-      if (s == 0 || !std::isfinite(s)) return "a scale is 0 or not finite";
+    if (q.scale != kNone && graph_.IsConstant(q.scale)) {
+      for (float s : SpreadValues(graph_, q.scale, layout, 1)) {
+        if (s == 0 || !std::isfinite(s)) return "a scale is 0 or not finite";
+      }
     }
     if (!q.zero_after || q.zero == kNone) return "";
     if (!IsIntegral(graph_, q.zero)) {
       return "a zero point behind the rounding is no integer";
     }
+    if (!graph_.IsConstant(q.zero)) return "";
     for (float z : SpreadValues(graph_, q.zero, layout, 0)) {
       if (!(std::fabs(z) <= kMaxZeroAfter)) return "a zero point is too large";
     }

@@ -65,9 +65,11 @@ std::optional<Operand> TraceOperand(const Graph& graph, ValueId id,
     } else if (node->op == "Reshape" && transposed && !reshaped) {
       reshaped = true;
       id = node->inputs[0];
-    } else if (node->op == "Dequantize" && reshaped) {
+    } else if (node->op == "Dequantize" && reshaped &&
+               graph.value(node->inputs[0]).type->code.encoding ==
+                   runtime::Encoding::kSign) {
       operand.codes = node->inputs[0];
-      if (node->inputs.size() > 1) {
+      if (node->inputs.size() > 2) {
         operand.a = graph.F32(node->inputs[1]);
         operand.z = graph.F32(node->inputs[2]);
       }

@@ -86,6 +86,9 @@ std::string CheckRange(const Graph& graph, const Activation& a,
     zero = std::llabs(static_cast<int64_t>(a.zero[0]));
   } else if (a.row_zero != kNone) {
     zero = kMaxRunTimeZero;
+    for (float z : graph.F32(a.row_zero)) {  // none if it is made at run time
+      zero = std::max(zero, static_cast<int64_t>(std::fabs(z)));
+    }
   }
   const auto [lo, hi] = std::minmax_element(w.values.begin(), w.values.end());
   const int64_t weight = std::max({1, -int{*lo}, int{*hi}});

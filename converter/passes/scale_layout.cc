@@ -62,7 +62,7 @@ std::optional<ScaleLayout> FindScaleLayout(
     const Graph& graph, ValueId x, const std::vector<ValueId>& parameters) {
   const Shape shape = *StaticShape(graph, x);
   const size_t rank = shape.rank();
-  if (rank == 0) return std::nullopt;
+  if (rank == 0 || shape.Elements() == 0) return std::nullopt;
   Axes axes{};
   bool run_time = false;
   for (ValueId id : parameters) {

@@ -57,12 +57,18 @@ Result<ValueId> EmitSign(Graph& graph, const Node& node, const Comparison& c) {
   return Emit(graph, "Sign", name, {moved}, {}, output + ".two_valued");
 }
 
+// Constants of one element but more dimensions may broadcast x.
+bool KeepsShape(const Graph& graph, const Node& node, const Comparison& c) {
+  return StaticShape(graph, node.outputs[0]) == StaticShape(graph, c.x);
+}
+
 Result<bool> RewriteWhere(Graph& graph, NodeId id) {
   const Node node = graph.node(id);
   const auto comparison = MatchComparison(graph, node.inputs[0]);
   const auto a = ScalarOf(graph, node.inputs[1]);
   const auto b = ScalarOf(graph, node.inputs[2]);
   if (!comparison || !a || !b || *a != -*b || *a == 0) return false;
+  if (!KeepsShape(graph, node, *comparison)) return false;
   BITTERN_TRY_ASSIGN(const ValueId sign, EmitSign(graph, node, *comparison));
   const float level = comparison->positive ? *a : *b;
   const ValueId factor = graph.AddF32(
@@ -82,7 +88,7 @@ Result<bool> RewriteCast(Graph& graph, NodeId id) {
   const Node* cast = ProducerIf(graph, OtherInput(*product, two), "Cast");
   if (cast == nullptr) return false;
   const auto comparison = MatchComparison(graph, cast->inputs[0]);
-  if (!comparison) return false;
+  if (!comparison || !KeepsShape(graph, node, *comparison)) return false;
   BITTERN_TRY_ASSIGN(const ValueId sign, EmitSign(graph, node, *comparison));
   BITTERN_TRY(Rewrite(graph, id, comparison->positive ? "Identity" : "Neg",
                       {sign}, {}));

@@ -65,9 +65,13 @@ float Finish(const EpilogueArgs& args, size_t m, size_t n, float v) {
 }
 
 int32_t Corrected(const EpilogueArgs& args, size_t m, size_t n, int32_t acc) {
-  if (args.correction != nullptr) acc += args.correction[n];
-  if (args.row_term != nullptr) acc += args.row_term[m] * args.column_term[n];
-  return acc;
+  auto sum = static_cast<uint32_t>(acc);  // terms of the run may wrap
+  if (args.correction != nullptr)
+    sum += static_cast<uint32_t>(args.correction[n]);
+  if (args.row_term != nullptr)
+    sum += static_cast<uint32_t>(args.row_term[m]) *
+           static_cast<uint32_t>(args.column_term[n]);
+  return static_cast<int32_t>(sum);
 }
 
 // The finished value of element (r, j).

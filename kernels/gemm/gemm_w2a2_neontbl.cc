@@ -88,7 +88,7 @@ struct Affine {  // what turns sums of 8 channels into products
 };
 
 HWY_INLINE void StoreRow(const Wide& sums, const Rows& rows, size_t r) {
-  const uint16_t row_term = rows.states[r * rows.stride - kLutTerms];
+  const uint16_t row_term = *(rows.states + r * rows.stride - kLutTerms);
   const Affine affine{reinterpret_cast<const uint16_t*>(rows.tile),
                       vdupq_n_u16(row_term),
                       vdupq_n_s16(static_cast<int16_t>(rows.layout->Shift()))};

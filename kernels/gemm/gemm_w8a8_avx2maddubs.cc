@@ -12,6 +12,8 @@
 
 #include <immintrin.h>
 
+#include <cstring>
+
 #include "hwy/base.h"
 #include "kernels/gemm/gemm_kernels.h"
 #include "kernels/gemm/lhs_codes_avx2-inl.h"

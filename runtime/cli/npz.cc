@@ -60,6 +60,7 @@ Result<std::map<std::string, NpyArray>> ReadNpz(const std::string& path) {
   if (end == std::string_view::npos) return Bad(path, "no zip directory");
   const size_t count = Read16(file, end + 10);
   size_t at = Read32(file, end + 16);
+  size_t total = 0;  // of all entries
   std::map<std::string, NpyArray> arrays;
   for (size_t i = 0; i < count; ++i) {
     if (!Holds(file, at, kEntryBytes) || Read32(file, at) != kEntry)
@@ -79,6 +80,9 @@ Result<std::map<std::string, NpyArray>> ReadNpz(const std::string& path) {
                         Read16(file, local + 28);
     if (!Holds(file, data, size))
       return Bad(path, fmt::format("entry '{}' beyond the end", name));
+    total += size;
+    if (total > file.size())
+      return Bad(path, fmt::format("entry '{}' over another one", name));
     BITTERN_TRY_ASSIGN(
         NpyArray array,
         ParseNpy(path + ":" + name, std::string(file.substr(data, size))));

@@ -124,7 +124,10 @@ Result<void> LinearEpilogue::AddFunction(const InferContext& context,
     arguments_ = arguments_.subspan(2);
   } else if (floats && vector) {
     const auto* values = ConstantOf<float>(context, kLinearStepValues);
-    if (values != nullptr) values += step_rows_ * n_;
+    const bool within = values != nullptr &&
+                        static_cast<int64_t>(step_rows_) <
+                            context.inputs[kLinearStepValues].type.shape[0];
+    if (within) values += step_rows_ * n_;  // else refused below
     ++step_rows_;
     steps_.push_back({name == "add"   ? Kind::kAdd
                       : name == "mul" ? Kind::kMul

@@ -33,6 +33,8 @@ void Inputs(onnx::GraphProto& graph, const std::vector<std::string>& names) {
   for (const std::string& name : names) graph.add_input()->set_name(name);
 }
 
+OnnxModel Call();
+
 // y = x > 0 at its only element ? x + x : -outer, where outer = x * x.
 OnnxModel Choice() {
   OnnxModel model;
@@ -124,7 +126,7 @@ TEST_CASE("loops that the model does not bound are refused", "[onnx]") {
         "node 'loop' (Loop): may run more than 1000 turns, expected a number "
         "that the model states");
   CHECK_THAT(Sums(INT64_MAX, true).ErrorText(),
-             Catch::Contains("may run more than 100000 turns"));
+             Catch::Contains("may run more than 1000 turns"));
   OnnxModel dynamic = Sums(2, false);
   dynamic.Input("n", {}, TensorProto::INT64);
   dynamic.graph().mutable_node(0)->set_input(0, "n");
@@ -133,6 +135,40 @@ TEST_CASE("loops that the model does not bound are refused", "[onnx]") {
                              "inputs at run time"));
   OnnxModel none = Sums(0, false);
   CHECK_THAT(none.ErrorText(), Catch::Contains("runs no turn"));
+}
+
+TEST_CASE(
+    "a loop without a stated number of turns ends when its condition does",
+    "[onnx]") {
+  OnnxModel model;
+  model.Input("x", {1}).Ints("zero", {}, {0}).Ints("five", {}, {5});
+  model.Ints("one", {}, {1}).Output("y");
+  onnx::NodeProto& loop = model.Node("Loop", {"", "", "zero", "x"}, {"n", "y"});
+  onnx::GraphProto& body = Body(loop, "body");
+  Inputs(body, {"i", "go", "n", "s"});
+  Node(body, "Add", {"n", "one"}, {"m"});
+  Node(body, "Less", {"m", "five"}, {"go_on"});
+  Node(body, "Add", {"s", "s"}, {"t"});
+  Outputs(body, {"go_on", "m", "t"});
+  CHECK(model.Run({FloatArray({1}, {1})})[0].As<float>() == Floats{32});
+}
+
+TEST_CASE("a function's absent input is no output", "[onnx]") {
+  OnnxModel model = Call();
+  onnx::FunctionProto& function = *model.proto().mutable_functions(0);
+  function.add_input("c");
+  function.add_output("c2");
+  function.set_output(0, "c");
+  function.mutable_output()->RemoveLast();
+  CHECK(model.ErrorText() ==
+        "output 'c' of a graph is an input that is absent");
+}
+
+TEST_CASE("an attribute that the function does not declare", "[onnx]") {
+  OnnxModel model = Call();
+  SetFloat(*model.graph().mutable_node(0), "slop", 0.5f);
+  CHECK(model.ErrorText() ==
+        "node 'call': attribute 'slop' is not one of function 'Leak'");
 }
 
 TEST_CASE("a scan backward along the second axis", "[onnx]") {
