@@ -12,9 +12,6 @@ namespace {
 using runtime::DType;
 using runtime::InvalidArgument;
 
-// Of values: loops copy names for each turn.
-constexpr size_t kLongestName = 256;
-
 bool IsIntegerConstant(const Graph& graph, ValueId id) {
   return id == kNone ||
          (graph.IsConstant(id) && graph.value(id).type->dtype != DType::kF32);
@@ -66,7 +63,7 @@ Result<std::vector<ValueId>> Emitter::Emit(
   std::vector<ValueId> outputs;
   for (const std::string& output_name : output_names) {
     outputs.push_back(
-        graph_.AddValue(output_name.substr(0, kLongestName), std::nullopt));
+        graph_.AddValue(output_name.substr(0, kMaxNameBytes), std::nullopt));
   }
   const NodeId id =
       graph_.AddNode(op, name, inputs, outputs, std::move(attributes));

@@ -15,6 +15,9 @@ namespace bittern::convert {
 inline constexpr size_t kMaxValueBytes = size_t{1} << 32;
 inline constexpr size_t kMaxFoldedBytes = size_t{1} << 29;
 
+// Bytes of a name in the graph: loops copy names for each turn.
+inline constexpr size_t kMaxNameBytes = 256;
+
 class Emitter {  // borrows the graph; not thread-safe
  public:
   explicit Emitter(Graph& graph) : graph_(graph) {}

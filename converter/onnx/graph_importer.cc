@@ -23,8 +23,6 @@ constexpr size_t kMaxDepth = 32;
 constexpr size_t kMaxImported = 1'000'000;
 // Bytes of nodes in bodies that count as one more of them.
 constexpr size_t kCountedBytes = 1024;
-// Of names that are copied for each turn of a loop.
-constexpr size_t kLongestName = 256;
 
 bool IsDefaultDomain(const std::string& domain) {
   return domain.empty() || domain == "ai.onnx";
@@ -167,7 +165,7 @@ Result<std::vector<ValueId>> GraphImporter::ImportScope(Scope& scope) {
   for (const onnx::ValueInfoProto& output : scope.proto->output()) {
     BITTERN_TRY_ASSIGN(const ValueId id, ValueOf(scope, output.name()));
     if (id == kNone) {
-      return CorruptFile("output '" + output.name().substr(0, kLongestName) +
+      return CorruptFile("output '" + output.name().substr(0, kMaxNameBytes) +
                          "' of a graph is an input that is absent");
     }
     outputs.push_back(id);
@@ -304,7 +302,7 @@ Result<void> GraphImporter::ImportNode(Scope& scope, int position) {
   const onnx::NodeProto& proto = scope.proto->node(position);
   BITTERN_TRY(Count(depth_ > 1 ? 1 + proto.ByteSizeLong() / kCountedBytes : 1));
   const std::string name =
-      (scope.prefix + scope.index->NodeName(position)).substr(0, kLongestName);
+      (scope.prefix + scope.index->NodeName(position)).substr(0, kMaxNameBytes);
   if (const Handler handler = FindHandler(proto.domain(), proto.op_type())) {
     return ImportHandled(scope, proto, name, handler);
   }

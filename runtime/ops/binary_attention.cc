@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/attention/attention.h"
+#include "runtime/ops/attention_size.h"
 #include "runtime/ops/codes.h"
 #include "runtime/ops/gemm_driver.h"
 #include "runtime/ops/op_registry.h"
@@ -35,8 +36,8 @@ class BinaryAttentionOp final : public Op {
   void Run(const RunContext& context) const noexcept override;
   std::string Kernel() const override { return kernel_->name; }
   OpCost Cost() const override {
-    const double scores =
-        static_cast<double>(batches_ * tokens_) * static_cast<double>(keys_);
+    const double scores = static_cast<double>(size_.batches * size_.queries) *
+                          static_cast<double>(size_.keys);
     return {2 * scores * static_cast<double>(q_.cols), 1, 1, 0};
   }
 
@@ -46,7 +47,7 @@ class BinaryAttentionOp final : public Op {
 
   bool sign_ = false;
   CodeLayout q_, kv_, out_;
-  size_t batches_ = 0, tokens_ = 0, keys_ = 0, heads_ = 0, head_dim_ = 0;
+  AttentionSize size_;
   std::vector<kernels::AttentionHead> head_;
   const kernels::AttentionKernel* kernel_ = nullptr;
 };
@@ -69,29 +70,14 @@ Result<void> BinaryAttentionOp::CheckCodeInputs(const InferContext& context) {
                             " columns");
     }
   }
-  const Shape &q = context.inputs[kQ].type.shape,
-              &k = context.inputs[kK].type.shape;
-  Shape expected = q;
-  expected[q.rank() - 2] = k.rank() == q.rank() ? k[q.rank() - 2] : 0;
-  if (k != expected || k[k.rank() - 2] < 1) {
-    return WrongInput(
-        context, kK, "k",
-        "the shape of q, " + ToString(q) + ", but for the number of keys");
-  }
-  if (context.inputs[kV].type.shape != k)
-    return WrongInput(context, kV, "v", "the shape of k, " + ToString(k));
-  heads_ = static_cast<size_t>(heads);
-  head_dim_ = static_cast<size_t>(q.Last() / heads);
-  tokens_ = static_cast<size_t>(q[q.rank() - 2]);
-  keys_ = static_cast<size_t>(k[k.rank() - 2]);
+  BITTERN_TRY_ASSIGN(size_, CheckAttentionSize(context, heads));
   q_ = CodeLayout(context.inputs[kQ].type);
   kv_ = CodeLayout(context.inputs[kK].type);
-  batches_ = kv_.rows / keys_;
   return {};
 }
 
 Result<void> BinaryAttentionOp::ReadHeads(const InferContext& context) {
-  const Shape shape{static_cast<int64_t>(heads_)};
+  const Shape shape{static_cast<int64_t>(size_.heads)};
   const char* const labels[] = {"q",  "k",  "v",  "score_scale", "zq",
                                 "zk", "zp", "zv", "ap",          "out_scale"};
   for (size_t i = kScoreScale; i <= kOutScale; ++i) {
@@ -108,13 +94,13 @@ Result<void> BinaryAttentionOp::ReadHeads(const InferContext& context) {
     return std::abs(int64_t{ints(i, h)}) + 1;
   };
   head_.clear();
-  for (size_t h = 0; h < heads_; ++h) {
+  for (size_t h = 0; h < size_.heads; ++h) {
     const auto within = [&](size_t x, size_t y, size_t terms) {
       const int64_t limit = kMaxSum / static_cast<int64_t>(terms);
       return magnitude(x, h) <= limit &&
              magnitude(y, h) <= limit / magnitude(x, h);
     };
-    if (!within(kZq, kZk, head_dim_) || !within(kZp, kZv, keys_)) {
+    if (!within(kZq, kZk, size_.head_dim) || !within(kZp, kZv, size_.keys)) {
       return context.Fail(
           "zero points of head " + std::to_string(h) + ": got " +
           std::to_string(ints(kZq, h)) + ", " + std::to_string(ints(kZk, h)) +
@@ -145,10 +131,12 @@ Result<void> BinaryAttentionOp::Infer(const InferContext& context) {
 }
 
 Result<void> BinaryAttentionOp::Prepare(PrepareContext& context) {
-  kernel_ = kernels::SelectAttention(keys_, heads_, head_dim_, context.cpu);
-  context.scratch_shared = heads_ * kernel_->prepared_bytes(keys_, head_dim_);
+  kernel_ = kernels::SelectAttention(size_.keys, size_.heads, size_.head_dim,
+                                     context.cpu);
+  context.scratch_shared =
+      size_.heads * kernel_->prepared_bytes(size_.keys, size_.head_dim);
   context.scratch_per_thread =
-      AlignUp64(kernel_->scratch_bytes(keys_, head_dim_));
+      AlignUp64(kernel_->scratch_bytes(size_.keys, size_.head_dim));
   return {};
 }
 
@@ -163,26 +151,27 @@ CodePlanes Slice(const CodePlanes& all, size_t row, size_t rows) {
 }
 
 void BinaryAttentionOp::Run(const RunContext& context) const noexcept {
-  for (size_t b = 0; b < batches_; ++b) {
+  for (size_t b = 0; b < size_.batches; ++b) {
     kernels::AttentionArgs args{};
-    args.q = Slice(q_.View(context.inputs[kQ]), b * tokens_, tokens_);
-    args.k = Slice(kv_.View(context.inputs[kK]), b * keys_, keys_);
-    args.v = Slice(kv_.View(context.inputs[kV]), b * keys_, keys_);
-    args.heads = heads_;
-    args.head_dim = head_dim_;
+    args.q =
+        Slice(q_.View(context.inputs[kQ]), b * size_.queries, size_.queries);
+    args.k = Slice(kv_.View(context.inputs[kK]), b * size_.keys, size_.keys);
+    args.v = Slice(kv_.View(context.inputs[kV]), b * size_.keys, size_.keys);
+    args.heads = size_.heads;
+    args.head_dim = size_.head_dim;
     args.head = head_.data();
     args.prepared = context.scratch_shared;
     if (sign_) {
-      args.out_codes =
-          Slice(out_.View(context.outputs[0]), b * tokens_, tokens_);
+      args.out_codes = Slice(out_.View(context.outputs[0]), b * size_.queries,
+                             size_.queries);
     } else {
-      args.out_f32 = RunOutput<float>(context, 0) + b * tokens_ * q_.cols;
+      args.out_f32 = RunOutput<float>(context, 0) + b * size_.queries * q_.cols;
     }
-    context.pool->For(heads_, 1, [&](size_t, size_t begin, size_t end) {
+    context.pool->For(size_.heads, 1, [&](size_t, size_t begin, size_t end) {
       for (size_t h = begin; h < end; ++h) kernel_->prepare(args, h);
     });
     context.pool->For(
-        tokens_, kGrain, [&](size_t part, size_t begin, size_t end) {
+        size_.queries, kGrain, [&](size_t part, size_t begin, size_t end) {
           kernel_->run(
               args, begin, end - begin,
               context.scratch_thread + part * context.scratch_thread_stride);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/attention/attention_codes.h"
+#include "runtime/ops/attention_size.h"
 #include "runtime/ops/byte_codes.h"
 #include "runtime/ops/gemm_driver.h"
 #include "runtime/ops/op_registry.h"
@@ -59,7 +60,7 @@ class CodeAttentionOp final : public Op {
   Operand type_[3] = {};  // of q, k and v
   int bits_[3] = {};      // likewise
   int32_t prob_max_ = 0;  // the greatest byte of a probability; 0: fp32
-  size_t batches_ = 0, queries_ = 0, keys_ = 0, heads_ = 0, head_dim_ = 0;
+  AttentionSize size_;
   size_t masks_ = 0;       // 0: none
   bool by_batch_ = false;  // threads share out the batch, not heads and rows
   size_t prepared_bytes_ = 0;
@@ -71,13 +72,13 @@ class CodeAttentionOp final : public Op {
 };
 
 OpCost CodeAttentionOp::Cost() const {
-  const double scores =
-      static_cast<double>(batches_ * queries_) * static_cast<double>(keys_);
+  const double scores = static_cast<double>(size_.batches * size_.queries) *
+                        static_cast<double>(size_.keys);
   int probs = 32;
   if (coded_probs_) {
     probs = static_cast<int>(std::bit_width(static_cast<uint32_t>(prob_max_)));
   }
-  return {2 * scores * static_cast<double>(heads_ * head_dim_),
+  return {2 * scores * static_cast<double>(size_.heads * size_.head_dim),
           std::max(bits_[kK], bits_[kV]), std::max(bits_[kQ], probs), 0};
 }
 
@@ -93,32 +94,19 @@ Result<void> CodeAttentionOp::CheckCodeInputs(const InferContext& context) {
     if (type_[i] == Operand::kBipolar2) type_[i] = Operand::kS3;
     bits_[i] = type.code.bits;
   }
-  const Shape &q = context.inputs[kQ].type.shape,
-              &k = context.inputs[kK].type.shape;
+  const Shape& q = context.inputs[kQ].type.shape;
   if (heads < 1 || q.Last() % heads != 0) {
     return WrongAttribute(context, "heads", std::to_string(heads),
                           "a divisor of the last dimension of " + ToString(q));
   }
-  Shape expected = q;
-  expected[q.rank() - 2] = k.rank() == q.rank() ? k[q.rank() - 2] : 0;
-  if (k != expected || k[k.rank() - 2] < 1) {
-    return WrongInput(
-        context, kK, "k",
-        "the shape of q, " + ToString(q) + ", but for the number of keys");
-  }
-  if (context.inputs[kV].type.shape != k)
-    return WrongInput(context, kV, "v", "the shape of k, " + ToString(k));
-  heads_ = static_cast<size_t>(heads);
-  head_dim_ = static_cast<size_t>(q.Last() / heads);
-  queries_ = static_cast<size_t>(q[q.rank() - 2]);
-  keys_ = static_cast<size_t>(k[k.rank() - 2]);
-  batches_ = static_cast<size_t>(k.Leading()) / keys_;
+  BITTERN_TRY_ASSIGN(size_, CheckAttentionSize(context, heads));
   return {};
 }
 
 Result<void> CodeAttentionOp::CheckTerms(const InferContext& context) {
-  Shape scores{static_cast<int64_t>(heads_), static_cast<int64_t>(queries_),
-               static_cast<int64_t>(keys_)};
+  Shape scores{static_cast<int64_t>(size_.heads),
+               static_cast<int64_t>(size_.queries),
+               static_cast<int64_t>(size_.keys)};
   if (Has(context, kBias))
     BITTERN_TRY(CheckIs(context, kBias, "bias", DType::kF32, scores));
   masks_ = 0;
@@ -136,7 +124,7 @@ Result<void> CodeAttentionOp::ReadProbabilities(const InferContext& context) {
   coded_probs_ = Has(context, kPScale);
   prob_max_ = 0;
   probs_.clear();
-  const Shape shape{static_cast<int64_t>(heads_)};
+  const Shape shape{static_cast<int64_t>(size_.heads)};
   if (!coded_probs_) {
     for (const size_t i : {kPZero, kZp}) {
       if (Has(context, i))
@@ -153,7 +141,7 @@ Result<void> CodeAttentionOp::ReadProbabilities(const InferContext& context) {
   }
   const auto scale = context.inputs[kPScale].Values<float>();
   prob_scale_.assign(scale.begin(), scale.end());
-  prob_zero_.assign(heads_, 0.0f);
+  prob_zero_.assign(size_.heads, 0.0f);
   if (Has(context, kPZero)) {
     BITTERN_TRY(CheckConstant(context, kPZero, "p_zero", DType::kF32, shape));
     if (!Has(context, kZp) || context.Int("p_zero_after", 0) != 0)
@@ -172,7 +160,7 @@ Result<void> CodeAttentionOp::ReadProbabilities(const InferContext& context) {
   if (context.Int("p_zero_after", 0) != 0)
     quantiser.zero_place = kernels::ZeroPointPlace::kAfterRounding;
   prob_max_ = quantiser.hi + quantiser.offset;
-  for (size_t h = 0; h < heads_; ++h) {
+  for (size_t h = 0; h < size_.heads; ++h) {
     quantiser.scale = &prob_scale_[h];
     quantiser.zero = &prob_zero_[h];
     probs_.push_back(quantiser);
@@ -181,7 +169,7 @@ Result<void> CodeAttentionOp::ReadProbabilities(const InferContext& context) {
 }
 
 Result<void> CodeAttentionOp::ReadHeads(const InferContext& context) {
-  const Shape shape{static_cast<int64_t>(heads_)};
+  const Shape shape{static_cast<int64_t>(size_.heads)};
   for (size_t i = kScoreScale; i <= kOutScale; ++i) {
     const DType dtype = i >= kZq && i <= kZv ? DType::kI32 : DType::kF32;
     BITTERN_TRY(CheckConstant(context, i, kLabels[i], dtype, shape));
@@ -197,7 +185,7 @@ Result<void> CodeAttentionOp::ReadHeads(const InferContext& context) {
     return most_x <= limit && most_y <= limit / most_x;
   };
   head_.clear();
-  for (size_t h = 0; h < heads_; ++h) {
+  for (size_t h = 0; h < size_.heads; ++h) {
     const int32_t zq = ints(kZq, h), zk = ints(kZk, h), zv = ints(kZv, h);
     int64_t zp = 0;
     if (coded_probs_) {
@@ -205,8 +193,8 @@ Result<void> CodeAttentionOp::ReadHeads(const InferContext& context) {
                              : static_cast<int32_t>(prob_zero_[h]);
       zp += probs_[h].offset;
     }
-    if (!within(zq, zk, head_dim_) ||
-        !within(zp, zv, coded_probs_ ? keys_ : 1)) {
+    if (!within(zq, zk, size_.head_dim) ||
+        !within(zp, zv, coded_probs_ ? size_.keys : 1)) {
       return context.Fail("zero points of head " + std::to_string(h) +
                           ": got " + std::to_string(zq) + ", " +
                           std::to_string(zk) + ", " + std::to_string(zp) +
@@ -242,16 +230,16 @@ Result<void> CodeAttentionOp::Infer(const InferContext& context) {
 }
 
 Result<void> CodeAttentionOp::Prepare(PrepareContext& context) {
-  kernel_ =
-      kernels::SelectCodeAttention({type_[kQ], type_[kK], type_[kV], prob_max_,
-                                    queries_, keys_, heads_, head_dim_},
-                                   context.cpu);
-  prepared_bytes_ =
-      AlignUp64(heads_ * kernel_->prepared_bytes(keys_, head_dim_));
+  kernel_ = kernels::SelectCodeAttention(
+      {type_[kQ], type_[kK], type_[kV], prob_max_, size_.queries, size_.keys,
+       size_.heads, size_.head_dim},
+      context.cpu);
+  prepared_bytes_ = AlignUp64(
+      size_.heads * kernel_->prepared_bytes(size_.keys, size_.head_dim));
   context.scratch_per_thread =
-      AlignUp64(kernel_->scratch_bytes(keys_, head_dim_));
+      AlignUp64(kernel_->scratch_bytes(size_.keys, size_.head_dim));
   // Windows are too short for two rounds of waiting each.
-  by_batch_ = batches_ >= context.threads;
+  by_batch_ = size_.batches >= context.threads;
   (by_batch_ ? context.scratch_per_thread : context.scratch_shared) +=
       prepared_bytes_;
   return {};
@@ -260,35 +248,35 @@ Result<void> CodeAttentionOp::Prepare(PrepareContext& context) {
 kernels::CodeAttentionArgs CodeAttentionOp::ArgsOf(const RunContext& context,
                                                    size_t batch,
                                                    void* prepared) const {
-  const size_t cols = heads_ * head_dim_;
+  const size_t cols = size_.heads * size_.head_dim;
   const auto codes = [&](const void* data, size_t rows) -> kernels::CodeBytes {
     auto* bytes = static_cast<uint8_t*>(const_cast<void*>(data));
     return {bytes + batch * rows * cols, static_cast<ptrdiff_t>(cols), rows,
             cols};
   };
   kernels::CodeAttentionArgs args{};
-  args.q = codes(context.inputs[kQ], queries_);
-  args.k = codes(context.inputs[kK], keys_);
-  args.v = codes(context.inputs[kV], keys_);
+  args.q = codes(context.inputs[kQ], size_.queries);
+  args.k = codes(context.inputs[kK], size_.keys);
+  args.v = codes(context.inputs[kV], size_.keys);
   args.q_type = type_[kQ];
   args.k_type = type_[kK];
   args.v_type = type_[kV];
-  args.heads = heads_;
-  args.head_dim = head_dim_;
+  args.heads = size_.heads;
+  args.head_dim = size_.head_dim;
   args.head = head_.data();
   args.softmax = softmax_;
-  const auto row = static_cast<ptrdiff_t>(keys_ * sizeof(float));
-  const ptrdiff_t head = row * static_cast<ptrdiff_t>(queries_);
+  const auto row = static_cast<ptrdiff_t>(size_.keys * sizeof(float));
+  const ptrdiff_t head = row * static_cast<ptrdiff_t>(size_.queries);
   args.bias = {RunInput<float>(context, kBias), head, row};
   if (masks_ != 0) {
-    args.mask = {
-        RunInput<float>(context, kMask) + batch % masks_ * queries_ * keys_, 0,
-        row};
+    args.mask = {RunInput<float>(context, kMask) +
+                     batch % masks_ * size_.queries * size_.keys,
+                 0, row};
   }
   if (codes_out_) {
-    args.out_codes = codes(context.outputs[0], queries_);
+    args.out_codes = codes(context.outputs[0], size_.queries);
   } else {
-    args.out_f32 = RunOutput<float>(context, 0) + batch * queries_ * cols;
+    args.out_f32 = RunOutput<float>(context, 0) + batch * size_.queries * cols;
   }
   args.prepared = prepared;
   return args;
@@ -302,23 +290,24 @@ void CodeAttentionOp::Run(const RunContext& context) const noexcept {
     return context.scratch_thread + part * context.scratch_thread_stride;
   };
   if (by_batch_) {
-    context.pool->For(batches_, 1, [&](size_t part, size_t begin, size_t end) {
+    const auto run = [&](size_t part, size_t begin, size_t end) {
       for (size_t b = begin; b < end; ++b) {
         auto args = ArgsOf(context, b, scratch(part));
         args.out_quantiser = &out;
-        for (size_t h = 0; h < heads_; ++h) kernel_->prepare(args, h);
-        kernel_->run(args, 0, queries_, scratch(part) + prepared_bytes_);
+        for (size_t h = 0; h < size_.heads; ++h) kernel_->prepare(args, h);
+        kernel_->run(args, 0, size_.queries, scratch(part) + prepared_bytes_);
       }
-    });
+    };
+    context.pool->For(size_.batches, 1, run);
     return;
   }
-  for (size_t b = 0; b < batches_; ++b) {
+  for (size_t b = 0; b < size_.batches; ++b) {
     auto args = ArgsOf(context, b, context.scratch_shared);
     args.out_quantiser = &out;
-    context.pool->For(heads_, 1, [&](size_t, size_t begin, size_t end) {
+    context.pool->For(size_.heads, 1, [&](size_t, size_t begin, size_t end) {
       for (size_t h = begin; h < end; ++h) kernel_->prepare(args, h);
     });
-    context.pool->For(queries_, kGrain,
+    context.pool->For(size_.queries, kGrain,
                       [&](size_t part, size_t begin, size_t end) {
                         kernel_->run(args, begin, end - begin, scratch(part));
                       });

@@ -205,9 +205,7 @@ Result<void> LinearEpilogue::CheckSums(const InferContext& context) const {
   }
   const kernels::CodeMatrix w{context.inputs[kLinearWeights].constant,
                               product_.types.weights, n_, product_.k};
-  const int64_t bound = static_cast<int64_t>(product_.k) *
-                        kernels::RangeOf(product_.types.weights).MaxAbs() *
-                        kernels::RangeOf(product_.types.activations).MaxAbs();
+  const int64_t bound = SumBound(product_);
   for (size_t n = 0; n < n_; ++n) {
     const int64_t offset = correction != nullptr ? correction[n] : 0;
     const int64_t spread =
