@@ -3,7 +3,7 @@
     python export.py --size digits --checkpoint digits.pt --out DIR
     python export.py --size deit_tiny --out DIR [--one-head]            calibrated, not trained
     python export.py --size deit_tiny --out DIR --plain                 the float network without quantisers
-    python export.py --size swin_tiny --out DIR [--plain]               calibrated, not trained: raw and collapsed (swin.py)
+    python export.py --size swin_tiny --out DIR [--plain]               calibrated, not trained: raw and collapsed (binary_swin.py)
     python export.py --size digits --checkpoint digits.pt --out DIR --dynamic-batch     only NAME_dynamic.onnx, batch left open
 
 Files: NAME.onnx (TorchScript exporter, opset 17), NAME_dynamo.onnx (dynamo exporter, opset 18), NAME_collapsed.onnx,
@@ -14,12 +14,12 @@ import argparse
 import json
 from pathlib import Path
 
+import binary_swin
 import common  # noqa: F401  (../common)
 import mnist
 import numpy as np
 import onnx
 import oracle
-import swin
 import torch
 from calibrate import calibrated
 from collapsed import collapse, to_onnx
@@ -46,7 +46,7 @@ def write_all(model: BiVit, name: str, out: Path, images: np.ndarray) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", choices=[*CONFIGS, *swin.CONFIGS], required=True)
+    parser.add_argument("--size", choices=[*CONFIGS, *binary_swin.CONFIGS], required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--checkpoint", type=Path, help="a trained state dict (digits)")
     parser.add_argument("--images", type=Path, help="uint8 images for the oracle (digits)")
@@ -56,8 +56,8 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)  # two spin at barriers when the machine is shared
-    if args.size in swin.CONFIGS:
-        swin.write_all(args.size, args.out, args.plain)
+    if args.size in binary_swin.CONFIGS:
+        binary_swin.write_all(args.size, args.out, args.plain)
         return
     cfg = CONFIGS[args.size].one_head() if args.one_head else CONFIGS[args.size]
     name = args.size + ("_one_head" if args.one_head else "")

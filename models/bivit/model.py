@@ -8,18 +8,18 @@ same network without any quantiser: the teacher of the training, and what other 
 import common  # noqa: F401  (../common)
 import quantizers as q
 from vit import CONFIGS as ALL_CONFIGS
-from vit import Config, Parts, VisionTransformer
+from vit import AttentionSize, Config, Parts, VisionTransformer
 
 CONFIGS = {name: ALL_CONFIGS[name] for name in ("digits", "deit_tiny", "deit_small")}
 
 
-def _head_binarizer(cfg: Config, role: str) -> q.HeadBinarizer:
+def head_binarizer(size: AttentionSize, role: str) -> q.HeadBinarizer:
     if role == "attn":
-        return q.HeadBinarizer(cfg.heads, alpha=1 / cfg.tokens, zero_point=-1.0)
-    return q.HeadBinarizer(cfg.heads)
+        return q.HeadBinarizer(size.heads, alpha=1 / size.tokens, zero_point=-1.0)
+    return q.HeadBinarizer(size.heads)
 
 
 class BiVit(VisionTransformer):
     def __init__(self, cfg: Config, plain: bool = False):
-        binary = Parts(linear=q.BinaryLinear, attention_act=_head_binarizer, clip_gelu=True)
+        binary = Parts(linear=q.BinaryLinear, attention_act=head_binarizer, clip_gelu=True)
         super().__init__(cfg, Parts() if plain else binary)

@@ -4,10 +4,11 @@ Places are filled with the same `Parts` as the DeiT skeleton; without them it is
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
-from vit import Mlp, Parts, init_linears
+from vit import AttentionSize, Mlp, Parts, init_linears
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,18 @@ class WindowAttention(nn.Module):
         self.proj = parts.linear(dim, dim)
         self.quantise = parts.attention_act is not None
         if self.quantise:
-            self.q_act = parts.attention_act(None, "q")
-            self.k_act = parts.attention_act(None, "k")
-            self.v_act = parts.attention_act(None, "v")
-            self.attn_act = parts.attention_act(None, "attn")
+            size = AttentionSize(heads, window * window)
+            self.q_act = parts.attention_act(size, "q")
+            self.k_act = parts.attention_act(size, "k")
+            self.v_act = parts.attention_act(size, "v")
+            self.attn_act = parts.attention_act(size, "attn")
+
+    def scores(self, query: Tensor, key: Tensor) -> Tensor:
+        """[B * windows, heads, N, d] twice -> [B * windows, heads, N, N]."""
+        return (query * self.scale) @ key.transpose(-2, -1)
+
+    def mix(self, probs: Tensor, value: Tensor) -> Tensor:
+        return probs @ value
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         b, n, c = x.shape
@@ -86,7 +95,7 @@ class WindowAttention(nn.Module):
         query, key, value = qkv[0], qkv[1], qkv[2]
         if self.quantise:
             query, key, value = self.q_act(query), self.k_act(key), self.v_act(value)
-        scores = (query * self.scale) @ key.transpose(-2, -1)
+        scores = self.scores(query, key)
         bias = self.relative_position_bias_table[self.relative_position_index.view(-1)]
         scores = scores + bias.view(n, n, -1).permute(2, 0, 1).contiguous().unsqueeze(0)
         if mask is not None:
@@ -96,7 +105,7 @@ class WindowAttention(nn.Module):
         probs = scores.softmax(dim=-1)
         if self.quantise:
             probs = self.attn_act(probs)
-        return self.proj((probs @ value).transpose(1, 2).reshape(b, n, c))
+        return self.proj(self.mix(probs, value).transpose(1, 2).reshape(b, n, c))
 
 
 class SwinBlock(nn.Module):
@@ -105,7 +114,7 @@ class SwinBlock(nn.Module):
         self.side, self.window = side, cfg.window
         self.shift = cfg.window // 2 if shifted and side > cfg.window else 0
         self.norm1 = nn.LayerNorm(dim, eps=1e-5)
-        self.attn = WindowAttention(dim, heads, cfg.window, parts)
+        self.attn = (parts.window_attention or WindowAttention)(dim, heads, cfg.window, parts)
         self.norm2 = nn.LayerNorm(dim, eps=1e-5)
         self.mlp = Mlp(dim, cfg.mlp_ratio, parts)
         mask = shift_mask(side, cfg.window, self.shift) if self.shift else None
@@ -131,7 +140,8 @@ class PatchMerging(nn.Module):
         super().__init__()
         self.side = side
         self.norm = nn.LayerNorm(4 * dim, eps=1e-5)
-        self.reduction = parts.linear(4 * dim, 2 * dim, bias=False)
+        merging = parts.merging or partial(parts.linear, bias=False)
+        self.reduction = merging(4 * dim, 2 * dim)
 
     def forward(self, x: Tensor) -> Tensor:
         c = x.shape[2]
@@ -170,6 +180,10 @@ class SwinTransformer(nn.Module):
         self.norm = nn.LayerNorm(last, eps=1e-5)
         self.head = parts.head(last, cfg.classes)
         init_linears(self)
+
+    @property
+    def blocks(self) -> list[SwinBlock]:
+        return [block for layer in self.layers for block in layer.blocks]
 
     def forward(self, image: Tensor) -> Tensor:
         x = self.patch_norm(self.patch_embed(image).flatten(2).transpose(1, 2))

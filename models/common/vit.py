@@ -5,6 +5,7 @@ Left as they are, the parts give the plain float network: the teacher of the tra
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -50,14 +51,25 @@ def float_patch_embed(channels: int, dim: int, patch: int) -> nn.Module:
     return nn.Conv2d(channels, dim, patch, patch)
 
 
+class AttentionSize(NamedTuple):
+    heads: int
+    tokens: int  # keys of a query
+
+
 @dataclass(frozen=True)
 class Parts:
-    """`attention_act(cfg, role)` makes the quantiser of "q", "k", "v" or "attn" (the probabilities); None: they stay float."""
+    """`attention_act(size, role)` makes the quantiser of "q", "k", "v" or "attn" (the probabilities); None: they stay float.
+
+    Of Swin alone: `window_attention` is a subclass of its WindowAttention, `merging(in, out)` patch merging's linear, which has no
+    bias; None: swin.py's own, and `linear`.
+    """
 
     linear: Callable[..., nn.Module] = nn.Linear
     patch_embed: Callable[[int, int, int], nn.Module] = float_patch_embed
     head: Callable[[int, int], nn.Module] = nn.Linear
-    attention_act: Callable[[Config, str], nn.Module] | None = None
+    attention_act: Callable[[AttentionSize, str], nn.Module] | None = None
+    window_attention: type[nn.Module] | None = None
+    merging: Callable[[int, int], nn.Module] | None = None
     qk_norm: bool = True
     clip_gelu: bool = False
 
@@ -74,10 +86,11 @@ class Attention(nn.Module):
             self.norm_k = nn.LayerNorm(cfg.head_dim, eps=1e-5)
         self.quantise = parts.attention_act is not None
         if self.quantise:
-            self.q_act = parts.attention_act(cfg, "q")
-            self.k_act = parts.attention_act(cfg, "k")
-            self.v_act = parts.attention_act(cfg, "v")
-            self.attn_act = parts.attention_act(cfg, "attn")
+            size = AttentionSize(cfg.heads, cfg.tokens)
+            self.q_act = parts.attention_act(size, "q")
+            self.k_act = parts.attention_act(size, "k")
+            self.v_act = parts.attention_act(size, "v")
+            self.attn_act = parts.attention_act(size, "attn")
 
     def forward(self, x: Tensor) -> Tensor:
         b, n, c = x.shape

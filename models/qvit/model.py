@@ -20,7 +20,7 @@ def parts(bits: int) -> Parts:
         linear=partial(LinearQ, bits=bits),
         patch_embed=partial(PatchEmbedQ, bits=EDGE_BITS),
         head=partial(LinearQ, bits=EDGE_BITS),
-        attention_act=lambda cfg, role: ActQ(bits, cfg.heads, signed=role != "attn"),
+        attention_act=lambda size, role: ActQ(bits, size.heads, signed=role != "attn"),
         clip_gelu=True,
     )
 

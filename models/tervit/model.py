@@ -27,7 +27,7 @@ def parts(variant: str) -> Parts:
         linear=partial(TernaryLinear, act=variant),
         patch_embed=partial(PatchEmbed8, act=variant),
         head=partial(Linear8, act=variant),
-        attention_act=(lambda cfg, role: StaticAct()) if variant == "static" else None,
+        attention_act=(lambda size, role: StaticAct()) if variant == "static" else None,
         qk_norm=False,
     )
 
