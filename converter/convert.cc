@@ -2,6 +2,7 @@
 // run and says which kernels it gets), metadata, file.
 #include "converter/convert.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -10,6 +11,7 @@
 #include "bittern/bittern.h"
 #include "converter/ir/evaluate.h"
 #include "converter/lower/code_names.h"
+#include "converter/lower/open_batch.h"
 #include "converter/lower/preprocess.h"
 #include "converter/lower/records.h"
 #include "runtime/format/writer.h"
@@ -37,8 +39,10 @@ Result<runtime::Plan> PlanOf(const Lowered& lowered) {
   BITTERN_TRY_ASSIGN(auto model, Model::Make(lowered.def, lowered.storage));
   std::vector<Shape> shapes;
   for (int32_t input : lowered.def.inputs) {
-    shapes.push_back(
+    Shape& shape = shapes.emplace_back(
         lowered.def.tensors[static_cast<size_t>(input)].type.shape);
+    for (size_t d = 0; d < shape.rank(); ++d)
+      shape[d] = std::max<int64_t>(shape[d], 1);  // an open batch: one sample
   }
   return runtime::MakePlan(std::move(model), shapes, {});
 }
@@ -89,6 +93,7 @@ Result<Report> ConvertFile(const std::string& onnx_path,
   PassContext context;
   context.options = options.passes;
   BITTERN_TRY(RunPipeline(imported.graph, context, /*float_only=*/false));
+  BITTERN_TRY(OpenBatch(imported.graph, imported.open_batch));
   BITTERN_TRY_ASSIGN(Lowered lowered, Lower(imported.graph));
   NameCodes(&lowered.def);
   NameConstants(&lowered.def);

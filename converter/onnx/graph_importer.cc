@@ -141,6 +141,7 @@ Result<void> GraphImporter::AddInputs(Scope& scope) {
     BITTERN_TRY_ASSIGN(const TensorType type, GraphInputType(input, options_));
     const ValueId id = graph_.AddValue(input.name(), type);
     graph_.inputs.push_back(id);
+    open_batch_.push_back(HasOpenBatch(input, options_));
     scope.values.emplace(input.name(), id);
     scope.onnx_types[input.name()] = input.type().tensor_type().elem_type();
   }

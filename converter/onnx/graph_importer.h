@@ -29,6 +29,8 @@ class GraphImporter final
   Result<Graph> Run();
   // Of the default domain; 0 if the file imports none.
   int64_t default_opset() const;
+  // By graph input, after Run (ImportedModel).
+  const std::vector<bool>& open_batch() const { return open_batch_; }
 
   Result<std::vector<ValueId>> ImportSubgraph(
       const onnx::GraphProto& body,
@@ -74,6 +76,7 @@ class GraphImporter final
   const std::string& directory_;
   const ImportOptions& options_;
   Graph graph_;
+  std::vector<bool> open_batch_;
   Emitter emitter_;
   Opsets opsets_;
   // Those read so far; a body's are read once for all its turns.

@@ -19,6 +19,10 @@ std::string Describe(const Dimension& dim) {
   return "unknown";
 }
 
+bool IsSize(const Dimension& dim) {
+  return dim.has_dim_value() && dim.dim_value() > 0;
+}
+
 Result<Shape> DeclaredShape(const onnx::TypeProto::Tensor& type,
                             const std::string& name) {
   const std::string hint = ", expected a size: give --shape " + name + "=...";
@@ -34,7 +38,7 @@ Result<Shape> DeclaredShape(const onnx::TypeProto::Tensor& type,
   Shape shape;
   for (int i = 0; i < declared.dim_size(); ++i) {
     const Dimension& dim = declared.dim(i);
-    if (dim.has_dim_value() && dim.dim_value() > 0) {
+    if (IsSize(dim)) {
       shape.Append(dim.dim_value());
     } else if (i == 0) {
       shape.Append(1);
@@ -70,6 +74,13 @@ Result<TensorType> GraphInputType(const onnx::ValueInfoProto& input,
   }
   BITTERN_TRY(CheckValueSize(type, "input '" + name + "'"));
   return type;
+}
+
+bool HasOpenBatch(const onnx::ValueInfoProto& input,
+                  const ImportOptions& options) {
+  const onnx::TensorShapeProto& declared = input.type().tensor_type().shape();
+  return options.shapes.count(input.name()) == 0 && declared.dim_size() > 0 &&
+         !IsSize(declared.dim(0));
 }
 
 }  // namespace bittern::convert

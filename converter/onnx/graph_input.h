@@ -12,4 +12,8 @@ namespace bittern::convert {
 Result<TensorType> GraphInputType(const onnx::ValueInfoProto& input,
                                   const ImportOptions& options);
 
+// Whether that type has a batch of one which the file leaves open.
+bool HasOpenBatch(const onnx::ValueInfoProto& input,
+                  const ImportOptions& options);
+
 }  // namespace bittern::convert

@@ -43,6 +43,7 @@ Result<ImportedModel> Import(const void* data, size_t size,
   GraphImporter importer(model, directory, options);
   ImportedModel imported;
   BITTERN_TRY_ASSIGN(imported.graph, importer.Run());
+  imported.open_batch = importer.open_batch();
   imported.opset = importer.default_opset();
   imported.producer = model.producer_name().substr(0, 100);
   if (!model.producer_version().empty()) {

@@ -13,11 +13,14 @@ struct ImportOptions {
   std::map<std::string, Shape>
       shapes;  // --shape NAME=...: overrides declared input shapes; dynamic
                // dims without one become 1 if they are the first dimension
-               // (batch), else are an error
+               // (batch; see open_batch), else are an error
 };
 
 struct ImportedModel {
   Graph graph;
+  // By graph input: its first dimension is open (dynamic, and no shape was
+  // given); the graph has it as 1.
+  std::vector<bool> open_batch;
   std::string producer;  // producer_name and version of the file
   int64_t opset = 0;
   std::string

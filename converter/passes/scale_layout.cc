@@ -30,17 +30,16 @@ bool AddAxes(const Graph& graph, ValueId id, const Shape& x, Axes& axes) {
   return true;
 }
 
-// The same for a value made at run time.
+// The same for a value made at run time. One for the only row of x, kept in
+// x's rank, is a row's: the batch may be opened to more.
 bool AddRunTime(const Graph& graph, ValueId id, const Shape& x, Axes& axes) {
   const std::optional<Shape> shape = StaticShape(graph, id);
   if (!shape || graph.value(id).type->dtype != runtime::DType::kF32) {
     return false;
   }
-  if (shape->Elements() == 1) return true;
-  if (shape->rank() != x.rank() || shape->Last() != 1 ||
-      shape->Elements() != x.Leading()) {
-    return false;
-  }
+  const bool rows = shape->rank() == x.rank() && shape->Last() == 1 &&
+                    shape->Elements() == x.Leading() && x.rank() > 1;
+  if (!rows) return shape->Elements() == 1;
   for (size_t i = 0; i + 1 < x.rank(); ++i) axes[i] = true;
   return true;
 }

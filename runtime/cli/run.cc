@@ -23,6 +23,7 @@ using runtime::IoError;
 using runtime::Model;
 using runtime::Result;
 using runtime::Session;
+using runtime::Shape;
 using runtime::TensorView;
 
 constexpr size_t kPrintedSamples =
@@ -83,12 +84,25 @@ class Collector {
   std::vector<NpyArray> arrays_;
 };
 
-// Indices of the `top` largest values of the first output, best first; ties go
-// to the lower index. Empty unless it is f32.
-std::vector<size_t> Best(const TensorView& view, size_t top) {
+// Answers in the first output: its rows if the file leaves their number open.
+size_t AnswersIn(const Model& model, const TensorView& first) {
+  const auto tensor = static_cast<size_t>(model.def().outputs[0]);
+  const Shape& declared = model.def().tensors[tensor].type.shape;
+  const bool open = declared.rank() == 2 && declared[0] < 0;
+  return open ? static_cast<size_t>(first.type->shape[0]) : 1;
+}
+
+const float* Scores(const TensorView& view, size_t row) {
+  return static_cast<const float*>(view.data) +
+         row * static_cast<size_t>(view.type->shape.Last());
+}
+
+// Indices of the `top` largest values of a row of the first output, best first;
+// ties go to the lower index. Empty unless it is f32.
+std::vector<size_t> Best(const TensorView& view, size_t row, size_t top) {
   if (view.type->dtype != DType::kF32) return {};
   const auto count = static_cast<size_t>(view.type->shape.Last());
-  const auto* scores = static_cast<const float*>(view.data);
+  const float* scores = Scores(view, row);
   std::vector<size_t> order(count);
   std::iota(order.begin(), order.end(), size_t{0});
   top = std::min(top, count);
@@ -107,7 +121,8 @@ std::string ClassName(const Model& model, size_t index) {
 }
 
 void PrintAnswer(const Model& model, const std::string& name,
-                 const TensorView& view, const std::vector<size_t>& best) {
+                 const TensorView& view, size_t row,
+                 const std::vector<size_t>& best) {
   if (best.empty()) {
     fmt::print("{}: {}\n", name, ToString(*view.type));
     return;
@@ -115,15 +130,13 @@ void PrintAnswer(const Model& model, const std::string& name,
   std::string line;
   for (size_t index : best) {
     line += fmt::format("{}{} ({:.4f})", line.empty() ? "" : ", ",
-                        ClassName(model, index),
-                        static_cast<const float*>(view.data)[index]);
+                        ClassName(model, index), Scores(view, row)[index]);
   }
   fmt::print("{}: {}\n", name, line);
 }
 
-// Class numbers of --expect, one per sample.
-Result<std::vector<int64_t>> ReadExpected(const std::string& path,
-                                          size_t samples) {
+// Class numbers of --expect.
+Result<std::vector<int64_t>> ReadExpected(const std::string& path) {
   BITTERN_TRY_ASSIGN(const NpyArray array, ReadNpy(path));
   const auto count = static_cast<size_t>(array.type.shape.Elements());
   std::vector<int64_t> expected(count);
@@ -140,11 +153,57 @@ Result<std::vector<int64_t>> ReadExpected(const std::string& path,
                       path, ToString(array.type)));
     }
   }
-  if (count != samples)
-    return InvalidArgument(
-        fmt::format("'{}': holds {} classes, expected {}, one per sample", path,
-                    count, samples));
   return expected;
+}
+
+// The best class of each answer against the right one.
+class Accuracy {
+ public:
+  Accuracy(std::string path, std::vector<int64_t> expected)
+      : path_(std::move(path)), expected_(std::move(expected)) {}
+
+  size_t count() const { return expected_.size(); }
+  void Add(const std::vector<size_t>& best) {
+    if (answers_ < expected_.size() && !best.empty() &&
+        static_cast<int64_t>(best[0]) == expected_[answers_])
+      ++right_;
+    ++answers_;
+  }
+
+  Result<void> Print() const {
+    if (answers_ != expected_.size()) {
+      return InvalidArgument(
+          fmt::format("'{}': holds {} classes, expected {}, one per sample",
+                      path_, expected_.size(), answers_));
+    }
+    fmt::print(
+        "accuracy {:.2f} % ({} of {})\n",
+        100.0 * static_cast<double>(right_) / static_cast<double>(answers_),
+        right_, answers_);
+    return {};
+  }
+
+ private:
+  std::string path_;
+  std::vector<int64_t> expected_;
+  size_t answers_ = 0, right_ = 0;
+};
+
+// Prints the answers of one run and counts the right ones.
+Result<void> Answer(const Options& options, const std::string& name,
+                    Session& session, std::optional<Accuracy>& accuracy) {
+  BITTERN_TRY_ASSIGN(const TensorView first, session.Output(0));
+  const size_t rows = AnswersIn(session.model(), first);
+  for (size_t row = 0; row < rows; ++row) {
+    const std::vector<size_t> best = Best(first, row, options.top);
+    if (!accuracy || accuracy->count() <= kPrintedSamples) {
+      PrintAnswer(session.model(),
+                  rows > 1 ? fmt::format("{}[{}]", name, row) : name, first,
+                  row, best);
+    }
+    if (accuracy) accuracy->Add(best);
+  }
+  return {};
 }
 
 Outcome Run(const Options& options) {
@@ -152,32 +211,22 @@ Outcome Run(const Options& options) {
   BITTERN_TRY_ASSIGN(const auto session, OpenSession(model, options.run));
   BITTERN_TRY_ASSIGN(const Samples samples,
                      Samples::Open(*model, options.inputs));
-  std::optional<std::vector<int64_t>> expected;
+  std::optional<Accuracy> accuracy;
   if (!options.expect.empty()) {
-    BITTERN_TRY_ASSIGN(expected, ReadExpected(options.expect, samples.count()));
+    BITTERN_TRY_ASSIGN(std::vector<int64_t> expected,
+                       ReadExpected(options.expect));
+    accuracy.emplace(options.expect, std::move(expected));
   }
-  const bool print = !expected || samples.count() <= kPrintedSamples;
   Collector collector;
-  size_t right = 0;
   for (size_t i = 0; i < samples.count(); ++i) {
     BITTERN_TRY(samples.Load(i, *session));
     BITTERN_TRY(session->Run());
-    BITTERN_TRY_ASSIGN(const TensorView first, session->Output(0));
-    const std::vector<size_t> best = Best(first, options.top);
-    if (print) PrintAnswer(*model, samples.Name(i), first, best);
-    if (expected && !best.empty() &&
-        static_cast<int64_t>(best[0]) == (*expected)[i])
-      ++right;
+    BITTERN_TRY(Answer(options, samples.Name(i), *session, accuracy));
     if (!options.output_dir.empty()) BITTERN_TRY(collector.Add(*session));
   }
   if (!options.output_dir.empty())
     BITTERN_TRY(collector.Write(*model, options.output_dir));
-  if (expected) {
-    fmt::print("accuracy {:.2f} % ({} of {})\n",
-               100.0 * static_cast<double>(right) /
-                   static_cast<double>(samples.count()),
-               right, samples.count());
-  }
+  if (accuracy) BITTERN_TRY(accuracy->Print());
   return {};
 }
 

@@ -147,16 +147,51 @@ Result<void> Samples::LoadSource(const Source& source, size_t index,
   return {};
 }
 
-Result<void> Samples::Load(size_t sample, Session& session) const {
-  if (parallel_inputs_) {
-    for (const Source& source : sources_)
-      BITTERN_TRY(LoadSource(source, 0, session));
-    return {};
-  }
+std::vector<const Samples::Source*> Samples::SourcesOf(size_t sample,
+                                                       size_t* index) const {
+  std::vector<const Source*> sources;
+  *index = 0;
   for (const Source& source : sources_) {
-    if (sample < source.count) return LoadSource(source, sample, session);
-    sample -= source.count;
+    if (parallel_inputs_) {
+      sources.push_back(&source);
+    } else if (sample < source.count) {
+      *index = sample;
+      return {&source};
+    } else {
+      sample -= source.count;
+    }
   }
+  return sources;
+}
+
+Result<void> Samples::FitShapes(const std::vector<const Source*>& sources,
+                                Session& session) {
+  const runtime::ModelDef& def = session.model().def();
+  std::vector<std::pair<size_t, Shape>> wanted;
+  for (const Source* source : sources) {
+    const auto* array = std::get_if<NpyArray>(&source->content);
+    const auto tensor = static_cast<size_t>(def.inputs[source->input]);
+    const Shape& declared = def.tensors[tensor].type.shape;
+    if (array == nullptr || declared.IsStatic() ||
+        IsImageArray(*array,
+                     FindPreprocess(session.model(), source->input) != nullptr))
+      continue;
+    BITTERN_TRY_ASSIGN(const TensorView view, session.Input(source->input));
+    if (view.type->shape != array->type.shape)
+      wanted.emplace_back(source->input, array->type.shape);
+  }
+  if (wanted.empty()) return {};
+  for (const auto& [input, shape] : wanted)
+    BITTERN_TRY(session.SetInputShape(input, shape));
+  return session.Prepare();
+}
+
+Result<void> Samples::Load(size_t sample, Session& session) const {
+  size_t index = 0;
+  const std::vector<const Source*> sources = SourcesOf(sample, &index);
+  BITTERN_TRY(FitShapes(sources, session));
+  for (const Source* source : sources)
+    BITTERN_TRY(LoadSource(*source, index, session));
   return {};
 }
 

@@ -24,8 +24,9 @@ class Samples {
   size_t count() const { return count_; }
   std::string Name(size_t sample)
       const;  // for printing: the file, "[3]" behind it if it holds many
-  runtime::Result<void> Load(size_t sample, runtime::Session& session)
-      const;  // fills the session's inputs
+  // Fills the session's inputs. Open dimensions take the sizes of an array,
+  // which prepares the session again if they are new.
+  runtime::Result<void> Load(size_t sample, runtime::Session& session) const;
 
  private:
   struct Source {
@@ -36,6 +37,10 @@ class Samples {
   };
   static runtime::Result<Source> ReadSource(const runtime::Model& model,
                                             const std::string& text);
+  // The sources of a sample, and which of its images it is.
+  std::vector<const Source*> SourcesOf(size_t sample, size_t* index) const;
+  static runtime::Result<void> FitShapes(
+      const std::vector<const Source*>& sources, runtime::Session& session);
   runtime::Result<void> LoadSource(const Source& source, size_t index,
                                    runtime::Session& session) const;
 

@@ -120,6 +120,36 @@ TEST_CASE("the packed model answers as the float graph of the collapsed form") {
   CHECK(packed == reference);
 }
 
+TEST_CASE("a batch that the source leaves open is open in the file") {
+  const auto source =
+      fs::path(BITTERN_SOURCE_DIR) / "tests/data/onnx/class_token/model.onnx";
+  const fs::path out = Scratch("class_token.bittern");
+  ConvertOptions options;
+  const auto shape_of = [&] {
+    REQUIRE(ConvertFile(source.string(), out.string(), options).ok());
+    auto model = runtime::ReadModelFile(out.string());
+    REQUIRE(model.ok());
+    const runtime::ModelDef& def = model.value()->def();
+    return std::pair(
+        model.value(),
+        def.tensors[static_cast<size_t>(def.inputs[0])].type.shape);
+  };
+  auto [model, declared] = shape_of();
+  REQUIRE(declared[0] == -1);
+  auto session = runtime::Session::Create(model, {});
+  REQUIRE(session.ok());
+  declared[0] = 4;
+  REQUIRE(session.value()->SetInputShape(0, declared).ok());
+  REQUIRE(session.value()->Prepare().ok());
+  CHECK(session.value()->Output(0).value().type->shape[0] == 4);
+
+  declared[0] = 2;
+  const runtime::ModelDef& def = model->def();
+  options.import.shapes[def.tensors[static_cast<size_t>(def.inputs[0])].name] =
+      declared;
+  CHECK(shape_of().second == declared);
+}
+
 TEST_CASE("metadata, preprocessing and labels are in the file") {
   const fs::path out = Scratch("metadata.bittern");
   const fs::path json = Scratch("p.json"), labels = Scratch("labels.txt");

@@ -33,6 +33,20 @@ TEST_CASE("declared shapes", "[onnx]") {
   CHECK(TypeOf(Info({2}, onnx::TensorProto::FLOAT16)) == "f32[2]");
 }
 
+TEST_CASE("which batch is open") {
+  CHECK(convert::HasOpenBatch(Info({-1, 3}), {}));
+  CHECK(convert::HasOpenBatch(Info({0, 3}), {}));
+  CHECK_FALSE(convert::HasOpenBatch(Info({2, 3}), {}));
+  CHECK_FALSE(convert::HasOpenBatch(Info({}), {}));
+  ImportOptions options;
+  options.shapes["x"] = {1, 3};
+  CHECK_FALSE(convert::HasOpenBatch(Info({-1, 3}), options));
+  OnnxModel model;
+  model.Input("x", {-1, 2}).Input("y", {2}).Output("z");
+  model.Node("Add", {"x", "y"}, {"z"});
+  CHECK(model.Import().value().open_batch == std::vector<bool>{true, false});
+}
+
 TEST_CASE("the caller's shape wins", "[onnx]") {
   ImportOptions options;
   options.shapes["x"] = {4, 5};

@@ -62,6 +62,18 @@ sample=$(ls "$bivit"/samples/*.png | head -n 1)
 expect 0 -- run "$work/digits.bittern" --input "$sample" --top 3 --output-dir "$work/results"
 [ -n "$(ls "$work/results" 2>/dev/null)" ] || complain "run --output-dir wrote nothing"
 
+# An open batch takes the sizes of the array: zeros, f32 [N,...] (npy DIMS BYTES).
+npy() {
+  printf '\x93NUMPY\x01\x00\x76\x00%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': ($1), }"
+  head -c "$2" /dev/zero
+}
+expect 0 "batch is open" -- convert "$source/tests/data/onnx/class_token/model.onnx" -o "$work/open.bittern"
+npy "3, 2, 4" 96 >"$work/three.npy"
+npy "3, 2, 3" 72 >"$work/wrong.npy"
+expect 0 three.npy -- run "$work/open.bittern" --input "$work/three.npy" --output-dir "$work/three"
+grep -aq "(3, 3, 4, )" "$work/three/"*.npy || complain "a batch of three gave another number of answers"
+expect 1 "[3,2,3]" "[?,2,4]" -- run "$work/open.bittern" --input "$work/wrong.npy"
+
 expect 1 noise.png -- run "$work/digits.bittern" --input "$work/noise.png"
 expect 1 noise.npy -- run "$work/digits.bittern" --input "$work/noise.npy"
 expect 1 digits_labels.npy expected -- run "$work/digits.bittern" --input "$bivit/digits_labels.npy"

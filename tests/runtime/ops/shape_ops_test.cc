@@ -244,6 +244,22 @@ TEST_CASE("Expand and Tile repeat") {
         std::string::npos);
   CHECK(ErrorOf({"Expand", {F32({1}, {1}), ShapeInput({1 << 30, 1 << 30})}})
             .find("too many elements") != std::string::npos);
+  const Value like = Iota({5, 3});
+  const auto expand_like = [&](const Value& value, int64_t axis,
+                               int64_t like_axis) {
+    return OpCall{"ExpandLike",
+                  {value, like},
+                  {{"axis", axis}, {"like_axis", like_axis}}};
+  };
+  CHECK(Run(expand_like(x, 1, 1)).Floats() ==
+        std::vector<float>{1, 1, 1, 2, 2, 2});
+  CHECK(ShapeOf(expand_like(x, -1, 0)) == Shape{2, 5});
+  CHECK(Run(expand_like(I64({1, 2}, {7, 8}), 0, 1)).As<int64_t>() ==
+        Ints{7, 8, 7, 8, 7, 8});
+  CHECK(ErrorOf(expand_like(x, 0, 0)) ==
+        "input x: got f32[2,1], expected dimension 0 of size 1");
+  CHECK(ErrorOf(expand_like(x, 2, 0)) == "axis: got 2, expected -2 to 1");
+  CHECK(ErrorOf(expand_like(x, 1, 2)) == "like_axis: got 2, expected -2 to 1");
   const Value y = Iota({2, 3});
   const Value tiled = Run({"Tile", {y}, {{"repeats", Ints{2, 2}}}});
   CHECK(tiled.type.shape == Shape{4, 6});
