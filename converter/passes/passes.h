@@ -36,6 +36,8 @@ Result<void> FuseByteEpilogue(Graph& graph, PassContext& context);
 Result<void> FuseQuantizeSource(Graph& graph, PassContext& context);
 Result<void> RestoreSigns(Graph& graph, PassContext& context);
 Result<void> CompactScales(Graph& graph, PassContext& context);
+Result<void> CompactAttentionTerms(Graph& graph, PassContext& context);
+Result<void> NarrowIndices(Graph& graph, PassContext& context);
 Result<void> MergeConstants(Graph& graph, PassContext& context);
 
 // The list of pipeline.cc; the shorter one of float-only graphs.

@@ -48,6 +48,8 @@ constexpr std::array kAllPasses = {
     Pass{"restore_signs", &RestoreSigns},
     Pass{"erase_identity", &EraseIdentity},
     Pass{"compact_scales", &CompactScales},
+    Pass{"compact_attention_terms", &CompactAttentionTerms},
+    Pass{"narrow_indices", &NarrowIndices},
     Pass{"merge_constants", &MergeConstants},
 };
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "kernels/attention/attention_codes.h"
-#include "runtime/ops/attention_size.h"
+#include "runtime/ops/attention_terms.h"
 #include "runtime/ops/byte_codes.h"
 #include "runtime/ops/gemm_driver.h"
 #include "runtime/ops/op_registry.h"
@@ -32,7 +32,9 @@ enum Input : size_t {
   kMask,
   kA,
   kZ,
-  kZp
+  kZp,
+  kBiasIndex,
+  kMaskIndex
 };
 constexpr const char* kLabels[] = {
     "q",       "k",      "v",    "score_scale", "zq", "zk", "zv", "out_scale",
@@ -50,7 +52,6 @@ class CodeAttentionOp final : public Op {
 
  private:
   Result<void> CheckCodeInputs(const InferContext& context);
-  Result<void> CheckTerms(const InferContext& context);
   Result<void> ReadProbabilities(const InferContext& context);
   Result<void> ReadHeads(const InferContext& context);
   kernels::CodeAttentionArgs ArgsOf(const RunContext& context, size_t batch,
@@ -61,7 +62,7 @@ class CodeAttentionOp final : public Op {
   int bits_[3] = {};      // likewise
   int32_t prob_max_ = 0;  // the greatest byte of a probability; 0: fp32
   AttentionSize size_;
-  size_t masks_ = 0;       // 0: none
+  AttentionTerms terms_;
   bool by_batch_ = false;  // threads share out the batch, not heads and rows
   size_t prepared_bytes_ = 0;
   ByteQuantiserSpec out_;
@@ -100,21 +101,6 @@ Result<void> CodeAttentionOp::CheckCodeInputs(const InferContext& context) {
                           "a divisor of the last dimension of " + ToString(q));
   }
   BITTERN_TRY_ASSIGN(size_, CheckAttentionSize(context, heads));
-  return {};
-}
-
-Result<void> CodeAttentionOp::CheckTerms(const InferContext& context) {
-  Shape scores{static_cast<int64_t>(size_.heads),
-               static_cast<int64_t>(size_.queries),
-               static_cast<int64_t>(size_.keys)};
-  if (Has(context, kBias))
-    BITTERN_TRY(CheckIs(context, kBias, "bias", DType::kF32, scores));
-  masks_ = 0;
-  if (!Has(context, kMask)) return {};
-  const Shape& mask = context.inputs[kMask].type.shape;
-  scores[0] = mask.rank() > 0 ? std::max<int64_t>(mask[0], 1) : 1;
-  BITTERN_TRY(CheckIs(context, kMask, "mask", DType::kF32, scores));
-  masks_ = static_cast<size_t>(mask[0]);
   return {};
 }
 
@@ -211,7 +197,8 @@ Result<void> CodeAttentionOp::ReadHeads(const InferContext& context) {
 
 Result<void> CodeAttentionOp::Infer(const InferContext& context) {
   BITTERN_TRY(CheckCodeInputs(context));
-  BITTERN_TRY(CheckTerms(context));
+  BITTERN_TRY(
+      terms_.Infer(context, {kBias, kMask, kBiasIndex, kMaskIndex}, size_));
   BITTERN_TRY(ReadHeads(context));
   softmax_ = context.Int("softmax", 1) != 0;
   const std::string_view output = context.String("output", "");
@@ -230,6 +217,7 @@ Result<void> CodeAttentionOp::Infer(const InferContext& context) {
 }
 
 Result<void> CodeAttentionOp::Prepare(PrepareContext& context) {
+  BITTERN_TRY(terms_.Prepare(context));
   kernel_ = kernels::SelectCodeAttention(
       {type_[kQ], type_[kK], type_[kV], prob_max_, size_.queries, size_.keys,
        size_.heads, size_.head_dim},
@@ -265,14 +253,7 @@ kernels::CodeAttentionArgs CodeAttentionOp::ArgsOf(const RunContext& context,
   args.head_dim = size_.head_dim;
   args.head = head_.data();
   args.softmax = softmax_;
-  const auto row = static_cast<ptrdiff_t>(size_.keys * sizeof(float));
-  const ptrdiff_t head = row * static_cast<ptrdiff_t>(size_.queries);
-  args.bias = {RunInput<float>(context, kBias), head, row};
-  if (masks_ != 0) {
-    args.mask = {RunInput<float>(context, kMask) +
-                     batch % masks_ * size_.queries * size_.keys,
-                 0, row};
-  }
+  terms_.Set(context, batch, args);
   if (codes_out_) {
     args.out_codes = codes(context.outputs[0], size_.queries);
   } else {
@@ -331,6 +312,6 @@ constexpr AttributeSpec kAttributes[] = {
 }  // namespace
 
 constinit const OpInfo kCodeAttentionOp = SimpleOpInfo(
-    "CodeAttention", 8, 15, kAttributes, &CreateOp<CodeAttentionOp>);
+    "CodeAttention", 8, 17, kAttributes, &CreateOp<CodeAttentionOp>);
 
 }  // namespace bittern::runtime

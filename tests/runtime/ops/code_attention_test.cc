@@ -29,6 +29,8 @@ enum Input : size_t {
   kA,
   kZ,
   kZp,
+  kBiasIndex,
+  kMaskIndex,
   kInputs
 };
 
@@ -314,6 +316,95 @@ TEST_CASE("Output bytes are the codes of the floats") {
       });
     }
   }
+}
+
+// Bias and mask of `attention` as tables of `entries` and `masks` with random
+// index maps; `attention` gets the values that they stand for.
+void SetTables(Random& random, Attention& attention, size_t entries,
+               size_t masks, OpCall* call) {
+  const auto heads = static_cast<size_t>(attention.heads);
+  const auto pairs = static_cast<size_t>(attention.queries * attention.keys);
+  const auto table = random.Normals(heads * entries);
+  const auto distinct = random.Normals(masks * pairs);
+  std::vector<int32_t> bias_index(pairs), mask_index(3);
+  for (int32_t& i : bias_index) i = static_cast<int32_t>(random.Below(entries));
+  for (int32_t& i : mask_index) i = static_cast<int32_t>(random.Below(masks));
+  attention.windows = 3;
+  attention.bias.clear();
+  attention.mask.clear();
+  for (size_t h = 0; h < heads; ++h) {
+    for (const int32_t i : bias_index)
+      attention.bias.push_back(table[h * entries + static_cast<size_t>(i)]);
+  }
+  for (const int32_t w : mask_index) {
+    const auto from = distinct.begin() +
+                      static_cast<ptrdiff_t>(w) * static_cast<ptrdiff_t>(pairs);
+    attention.mask.insert(attention.mask.end(), from,
+                          from + static_cast<ptrdiff_t>(pairs));
+  }
+  *call = attention.Call();
+  call->inputs[kBias] =
+      Constant(F32({attention.heads, static_cast<int64_t>(entries)}, table));
+  call->inputs[kMask] =
+      F32({static_cast<int64_t>(masks), attention.queries, attention.keys},
+          distinct);
+  call->inputs[kBiasIndex] =
+      Constant(I32({attention.queries, attention.keys}, bias_index));
+  call->inputs[kMaskIndex] = Constant(I32({3}, mask_index));
+}
+
+TEST_CASE("Tables with index maps are the biases and masks they stand for") {
+  Random random(87);
+  for (const auto& size : kSizes) {
+    Attention attention(random, size, {"s8c", "s8c", "s8c"});
+    OpCall call;
+    SetTables(random, attention, 1 + random.Below(20), 1 + random.Below(4),
+              &call);
+    INFO(size[0] << "x" << size[1] << "x" << size[2]);
+    const auto want = attention.Loops();
+    Everywhere(call, [&](const Value& out) { CHECK(out.Floats() == want); });
+  }
+}
+
+TEST_CASE("Tables and index maps that do not fit are refused") {
+  Random random(88);
+  Attention attention(random, {2, 3, 5, 2, 8}, {"u4c", "s4c", "s4c"});
+  OpCall valid;
+  SetTables(random, attention, 7, 2, &valid);
+  REQUIRE(TryRun(valid).ok());
+  const auto with = [&](size_t input, std::optional<Value> value) {
+    OpCall call = valid;
+    call.inputs[input] = std::move(value);
+    return ErrorOf(call);
+  };
+  std::vector<int32_t> index(15);
+  CHECK(with(kBiasIndex, I32({3, 5}, index)) ==
+        "input bias_index: got i32[3,5], expected a constant");
+  CHECK(with(kBiasIndex, Constant(I32({5, 3}, index))) ==
+        "input bias_index: got i32[5,3], expected i32[3,5]");
+  index[14] = 7;
+  CHECK(with(kBiasIndex, Constant(I32({3, 5}, index))) ==
+        "input bias_index: got 7, expected 0 to 6");
+  index[14] = -1;
+  CHECK(with(kBiasIndex, Constant(I32({3, 5}, index))) ==
+        "input bias_index: got -1, expected 0 to 6");
+  CHECK(with(kBias, std::nullopt) ==
+        "input bias_index: got i32[3,5], expected nothing without a bias");
+  CHECK(with(kBias, Iota({2, 7})) ==
+        "input bias: got f32[2,7], expected a constant");
+  CHECK(with(kBias, Constant(Iota({2, 3, 5}))) ==
+        "input bias: got f32[2,3,5], expected f32[2,5]");
+  CHECK(with(kBias, Constant(F32({2, 0}, {}))) ==
+        "input bias: got f32[2,0], expected f32[2,1]");
+  CHECK(with(kMask, std::nullopt) ==
+        "input mask_index: got i32[3], expected nothing without a mask");
+  CHECK(with(kMask, Iota({1, 3, 5})).starts_with("input mask_index: got "));
+  CHECK(with(kMaskIndex, I32({3}, {0, 1, 0})) ==
+        "input mask_index: got i32[3], expected a constant");
+  CHECK(with(kMaskIndex, Constant(I32({3}, {0, 1, 2}))) ==
+        "input mask_index: got 2, expected 0 to 1");
+  CHECK(with(kMaskIndex, Constant(I32({0}, {}))) ==
+        "input mask_index: got i32[0], expected i32[1]");
 }
 
 TEST_CASE("Rank 2 is one window, more leading dimensions are counted through") {
