@@ -51,6 +51,11 @@ inline size_t CanonicalBytes(Operand type, size_t n, size_t k) noexcept {
 // range all the same.
 int32_t ValueAt(const CodeMatrix& w, size_t n, size_t k) noexcept;
 
+// Values (n, first) .. (n, first + count - 1): a whole row costs some tenth of
+// as many ValueAt.
+void ReadValues(const CodeMatrix& w, size_t n, size_t first, size_t count,
+                int32_t* out) noexcept;
+
 // Writes value (n, k) into zeroed canonical memory; not for kF32 and kTernary
 // bytes already written at k. The inverse of ValueAt, for converters and tests.
 void PutValue(void* data, Operand type, size_t row_k, size_t n, size_t k,

@@ -141,12 +141,15 @@ void PackRhs(const CodeMatrix& w, Operand, void* packed) noexcept {
   const auto lo = static_cast<int32_t>(codes.lo),
              step = static_cast<int32_t>(codes.step);
   auto* out = static_cast<uint32_t*>(packed);
+  int32_t values[32];
   for (size_t tile = 0; tile < RoundUp(w.n, kNr); tile += kNr) {
     for (size_t i = 0; i < w.k; i += fields) {
+      const size_t count = fields < w.k - i ? fields : w.k - i;
       for (size_t channel = tile; channel < tile + kNr; ++channel) {
         uint32_t word = 0;
-        for (size_t f = 0; channel < w.n && f < fields && i + f < w.k; ++f) {
-          const int32_t index = (ValueAt(w, channel, i + f) - lo) / step;
+        if (channel < w.n) ReadValues(w, channel, i, count, values);
+        for (size_t f = 0; channel < w.n && f < count; ++f) {
+          const int32_t index = (values[f] - lo) / step;
           word |= static_cast<uint32_t>(index) << (f * codes.bits);
         }
         *out++ = word;

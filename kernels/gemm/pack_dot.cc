@@ -1,26 +1,36 @@
 // Runs once per weight when a model is planned, so plain loops do.
 #include "kernels/gemm/pack_dot.h"
 
-#include <cstring>
+#include <algorithm>
 
 namespace bittern::kernels {
 namespace {
 
 bool IsSigned(Operand type) { return RangeOf(type).lo < 0; }
 
-// The weights of channel n in 32-bit lane i, each less `offset`; 0 past the
-// matrix.
-uint32_t LaneOf(DotElement element, const CodeMatrix& w, size_t n, size_t i,
-                int32_t offset) {
+// The weights of channel n, each less `offset`, as 32-bit lanes at out[0],
+// out[stride], ...; returns their sum.
+int64_t PackChannel(DotElement element, const CodeMatrix& w, size_t n,
+                    int32_t offset, size_t stride, uint32_t* out) {
+  constexpr size_t kPart = 256;  // a multiple of both units
   const size_t unit = DotUnit(element), bits = 32 / unit;
-  uint32_t lane = 0;
-  if (n >= w.n) return lane;
-  for (size_t u = 0; u < unit && i * unit + u < w.k; ++u) {
-    const auto value =
-        static_cast<uint32_t>(ValueAt(w, n, i * unit + u) - offset);
-    lane |= (value & (~uint32_t{0} >> (32 - bits))) << (u * bits);
+  const uint32_t mask = ~uint32_t{0} >> (32 - bits);
+  int32_t values[kPart];
+  int64_t sum = 0;
+  for (size_t k = 0; k < w.k; k += kPart) {
+    const size_t count = std::min(kPart, w.k - k);
+    ReadValues(w, n, k, count, values);
+    for (size_t i = 0; i < count; i += unit, out += stride) {
+      uint32_t lane = 0;
+      for (size_t u = 0; u < unit && i + u < count; ++u) {
+        sum += values[i + u];
+        lane |= (static_cast<uint32_t>(values[i + u] - offset) & mask)
+                << (u * bits);
+      }
+      *out = lane;
+    }
   }
-  return lane;
+  return sum;
 }
 
 }  // namespace
@@ -59,14 +69,14 @@ void PackDotRhs(DotElement element, const CodeMatrix& w, Operand activations,
 void PackDotTiles(DotElement element, const CodeMatrix& w, DotOffsets offsets,
                   size_t nr, void* packed) noexcept {
   auto* out = static_cast<uint32_t*>(packed);
-  for (size_t tile = 0; tile < RoundUp(w.n, nr); tile += nr) {
-    for (size_t j = 0; j < nr; ++j) {
-      const int64_t sum = tile + j < w.n ? RowSum(w, tile + j) : 0;
-      *out++ = static_cast<uint32_t>(-offsets.lhs * sum);
-    }
-    for (size_t i = 0; i < DotWords(element, w.k); ++i) {
-      for (size_t j = 0; j < nr; ++j)
-        *out++ = LaneOf(element, w, tile + j, i, offsets.rhs);
+  const size_t tile_lanes = nr * (1 + DotWords(element, w.k));
+  for (size_t tile = 0; tile < w.n; tile += nr, out += tile_lanes) {
+    const size_t channels = std::min(nr, w.n - tile);
+    if (channels < nr) std::fill_n(out, tile_lanes, 0u);
+    for (size_t j = 0; j < channels; ++j) {
+      const int64_t sum =
+          PackChannel(element, w, tile + j, offsets.rhs, nr, out + nr + j);
+      out[j] = static_cast<uint32_t>(-offsets.lhs * sum);
     }
   }
 }

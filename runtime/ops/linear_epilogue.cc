@@ -54,14 +54,19 @@ struct SumRange {
 };
 SumRange RangeOfSums(const kernels::CodeMatrix& w, Operand activations,
                      size_t n) {
-  const kernels::ValueRange x = kernels::RangeOf(activations);
-  SumRange sums;
-  for (size_t k = 0; k < w.k; ++k) {
-    const int64_t value = kernels::ValueAt(w, n, k);
-    sums.lo += std::min(value * x.lo, value * x.hi);
-    sums.hi += std::max(value * x.lo, value * x.hi);
+  constexpr size_t kPart = 256;
+  int32_t values[kPart];
+  int64_t positive = 0, negative = 0;
+  for (size_t k = 0; k < w.k; k += kPart) {
+    const size_t count = std::min(kPart, w.k - k);
+    kernels::ReadValues(w, n, k, count, values);
+    for (size_t i = 0; i < count; ++i) {
+      positive += std::max(values[i], 0);
+      negative += std::min(values[i], 0);
+    }
   }
-  return sums;
+  const kernels::ValueRange x = kernels::RangeOf(activations);
+  return {positive * x.lo + negative * x.hi, positive * x.hi + negative * x.lo};
 }
 
 // One value a row where the input has one for all of them.
