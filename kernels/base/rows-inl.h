@@ -82,22 +82,27 @@ HWY_INLINE hn::Vec<DF4> Totals(const LaneSum (&sum)[kMomentRows]) {
   return hn::Add(hn::ConcatEven(d, ce, ab), hn::ConcatOdd(d, ce, ab));
 }
 
-template <class Loader>
-HWY_INLINE void SumLanes4(const Loader (&rows)[kMomentRows], size_t n,
-                          LaneSum (&sum)[kMomentRows]) {
-  const size_t whole = n / kBlock * kBlock;
+// Adds fn(y) to the lanes of each row, y a vector of it: fn(sum, r, y) returns
+// the new sum. Whole blocks in a loop of their own: with the tail's test in it,
+// the sums lived in memory, one store and load after the other.
+template <class Loader, class Fn>
+HWY_INLINE void Accumulate4(const Loader (&rows)[kMomentRows], size_t n,
+                            LaneSum (&sum)[kMomentRows], const Fn& fn) {
   VF y[kVecs];
-  for (size_t i = 0; i < n; i += kBlock) {
+  size_t i = 0;
+  for (; i + kBlock <= n; i += kBlock) {
     for (size_t r = 0; r < kMomentRows; ++r) {
-      if (i < whole) {
-        rows[r].Load(i, y);
-      } else {
-        rows[r].LoadTail(i, n - i, y);
-        for (size_t v = 0; v < kVecs; ++v)
-          y[v] = hn::IfThenElseZero(BlockMask(v, n - i), y[v]);
-      }
+      rows[r].Load(i, y);
       for (size_t v = 0; v < kVecs; ++v)
-        sum[r].lane[v] = hn::Add(sum[r].lane[v], y[v]);
+        sum[r].lane[v] = fn(sum[r].lane[v], r, y[v]);
+    }
+  }
+  if (i == n) return;
+  for (size_t r = 0; r < kMomentRows; ++r) {
+    rows[r].LoadTail(i, n - i, y);
+    for (size_t v = 0; v < kVecs; ++v) {
+      sum[r].lane[v] = hn::IfThenElse(
+          BlockMask(v, n - i), fn(sum[r].lane[v], r, y[v]), sum[r].lane[v]);
     }
   }
 }
@@ -109,11 +114,12 @@ HWY_INLINE void Moments4(const Loader (&rows)[kMomentRows], size_t n,
                          const float* lane_sums = nullptr) {
   const DF4 d4;
   const auto count = hn::Set(d4, static_cast<float>(n));
-  const size_t whole = n / kBlock * kBlock;
   LaneSum sum[kMomentRows], squares[kMomentRows];
-  VF y[kVecs], center[kMomentRows];
+  VF center[kMomentRows];
   if (lane_sums == nullptr) {
-    SumLanes4(rows, n, sum);
+    Accumulate4(rows, n, sum, [](VF total, size_t, VF y) HWY_ATTR {
+      return hn::Add(total, y);
+    });
   } else {
     for (size_t r = 0; r < kMomentRows; ++r)
       sum[r] = LoadLanes(lane_sums + r * kBlock);
@@ -121,16 +127,10 @@ HWY_INLINE void Moments4(const Loader (&rows)[kMomentRows], size_t n,
   HWY_ALIGN float mean[kMomentRows], rstd[kMomentRows];
   hn::Store(hn::Div(Totals(sum), count), d4, mean);
   for (size_t r = 0; r < kMomentRows; ++r) center[r] = hn::Set(DF(), mean[r]);
-  for (size_t i = 0; i < n; i += kBlock) {
-    for (size_t r = 0; r < kMomentRows; ++r) {
-      i < whole ? rows[r].Load(i, y) : rows[r].LoadTail(i, n - i, y);
-      for (size_t v = 0; v < kVecs; ++v) {
-        VF diff = hn::Sub(y[v], center[r]);
-        if (i >= whole) diff = hn::IfThenElseZero(BlockMask(v, n - i), diff);
-        squares[r].lane[v] = hn::MulAdd(diff, diff, squares[r].lane[v]);
-      }
-    }
-  }
+  Accumulate4(rows, n, squares, [&](VF total, size_t r, VF y) HWY_ATTR {
+    const VF diff = hn::Sub(y, center[r]);
+    return hn::MulAdd(diff, diff, total);
+  });
   const auto variance = hn::Div(Totals(squares), count);
   const auto deviation = hn::Sqrt(hn::Add(variance, hn::Set(d4, epsilon)));
   hn::Store(hn::Div(hn::Set(d4, 1.0f), deviation), d4, rstd);
