@@ -1,11 +1,12 @@
 // The probability stage of attention on AVX-512, four query rows a pass.
-// Scores are integers, so exp takes at most 64 values in most rows: two
-// vpermi2ps look it up in a table that rows with the same best score share, and
-// the code of every table entry turns the threshold into one integer comparison
-// per score. Both give the bits of the definition, being computed by its
-// operations on all the values that occur; rows where that does not hold (see
-// TableRows) take Highway's stage. Measured on Zen 5 (clang 19): 28 ns a row of
-// 198 keys against 57 with the polynomial.
+// Scores are integers, so exp takes at most 32 values in most rows, 64 in
+// nearly all: one or two vpermi2ps look it up in a table that rows with the
+// same best score share, and the code of every table entry turns the threshold
+// into one integer comparison per score. Both give the bits of the definition,
+// being computed by its operations on all the values that occur; rows where
+// that does not hold (see TableRows) take Highway's stage. Measured on Zen 5
+// (clang 19):
+// 21 ns a row of 198 keys, 26 with all 64 entries, 57 with the polynomial.
 #if defined(__x86_64__) || defined(BITTERN_SIMDE)
 
 #include <cstring>
@@ -90,45 +91,59 @@ HWY_INLINE __m512i LoadTail(const int32_t* scores, size_t count,
                                _mm512_load_si512(scores));
 }
 
-// Per row, the score of the largest probability: the greatest, or the least if
-// the scale is negative.
-template <class Op>
-HWY_INLINE void BestScores(const int32_t* scores, size_t keys, size_t lanes,
-                           int32_t (&best)[4]) {
-  const int32_t* s1 = scores + lanes;
-  const int32_t* s2 = s1 + lanes;
-  const int32_t* s3 = s2 + lanes;
-  __m512i b[4] = {_mm512_set1_epi32(*scores), _mm512_set1_epi32(*s1),
-                  _mm512_set1_epi32(*s2), _mm512_set1_epi32(*s3)};
-  size_t j = 0;
-  for (; j + kLaneBlock <= keys; j += kLaneBlock) {
-    b[0] = Op::Of(b[0], _mm512_load_si512(scores + j));
-    b[1] = Op::Of(b[1], _mm512_load_si512(s1 + j));
-    b[2] = Op::Of(b[2], _mm512_load_si512(s2 + j));
-    b[3] = Op::Of(b[3], _mm512_load_si512(s3 + j));
+// Of four rows: the score of the largest probability of each (the greatest, or
+// the least if the scale is negative), and how far from it the farthest score
+// of all rows lies.
+struct BestScores {
+  int32_t best[4];
+  uint32_t span;
+};
+
+template <class Op, class Opposite>
+HWY_INLINE BestScores FindBest(const int32_t* scores, size_t keys,
+                               size_t lanes) {
+  __m512i best[4], worst[4];
+  for (size_t r = 0; r < 4; ++r) {
+    const int32_t* row = scores + r * lanes;
+    __m512i b = _mm512_set1_epi32(*row), w = b;
+    size_t j = 0;
+    for (; j + kLaneBlock <= keys; j += kLaneBlock) {
+      const __m512i s = _mm512_load_si512(row + j);
+      b = Op::Of(b, s);
+      w = Opposite::Of(w, s);
+    }
+    if (j < keys) {
+      const __m512i s = LoadTail(row + j, keys - j, b);
+      b = Op::Of(b, s);
+      w = Opposite::Of(w, s);
+    }
+    best[r] = b;
+    worst[r] = w;
   }
-  if (j < keys) {
-    b[0] = Op::Of(b[0], LoadTail(scores + j, keys - j, b[0]));
-    b[1] = Op::Of(b[1], LoadTail(s1 + j, keys - j, b[1]));
-    b[2] = Op::Of(b[2], LoadTail(s2 + j, keys - j, b[2]));
-    b[3] = Op::Of(b[3], LoadTail(s3 + j, keys - j, b[3]));
-  }
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(best), Fold<Op>(b));
+  const __m128i b = Fold<Op>(best), w = Fold<Opposite>(worst);
+  const __m128i span = _mm_abs_epi32(_mm_sub_epi32(b, w));
+  const __m128i pair = _mm_max_epi32(span, _mm_unpackhi_epi64(span, span));
+  BestScores found;
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(found.best), b);
+  found.span = static_cast<uint32_t>(
+      _mm_cvtsi128_si32(_mm_max_epi32(pair, _mm_shuffle_epi32(pair, 0x55))));
+  return found;
 }
 
 // exp by look-up: entry i belongs to the score best - i * kStep (kStep: 1 or 2,
-// negative if the scale is).
-template <int kStep>
+// negative if the scale is). Rows whose scores lie close to the best one need
+// half of the table.
+template <int kStep, size_t kEntries>
 struct TableRow {
-  __m512 t0, t1, t2, t3;
+  static constexpr size_t kVectors = kEntries / 16;  // 2 or 4
+  __m512 table[kVectors];
   __m512i best;
 
-  HWY_INLINE TableRow(const float* table, int32_t best_score)
-      : t0(_mm512_loadu_ps(table)),
-        t1(_mm512_loadu_ps(table + 16)),
-        t2(_mm512_loadu_ps(table + 32)),
-        t3(_mm512_loadu_ps(table + 48)),
-        best(_mm512_set1_epi32(best_score)) {}
+  HWY_INLINE TableRow(const float* entries, int32_t best_score)
+      : best(_mm512_set1_epi32(best_score)) {
+    for (size_t v = 0; v < kVectors; ++v)
+      table[v] = _mm512_loadu_ps(entries + 16 * v);
+  }
   HWY_INLINE __m512i Index(__m512i score) const {
     const __m512i distance = kStep > 0 ? _mm512_sub_epi32(best, score)
                                        : _mm512_sub_epi32(score, best);
@@ -136,67 +151,59 @@ struct TableRow {
                                      : distance;
   }
   HWY_INLINE __m512 Exp(__m512i index) const {
-    const __mmask16 upper =
-        _mm512_test_epi32_mask(index, _mm512_set1_epi32(32));
-    return _mm512_mask_blend_ps(upper, _mm512_permutex2var_ps(t0, index, t1),
-                                _mm512_permutex2var_ps(t2, index, t3));
+    const __m512 near = _mm512_permutex2var_ps(table[0], index, table[1]);
+    if constexpr (kVectors == 2) {
+      return near;
+    } else {
+      const __mmask16 upper =
+          _mm512_test_epi32_mask(index, _mm512_set1_epi32(32));
+      return _mm512_mask_blend_ps(
+          upper, near,
+          _mm512_permutex2var_ps(table[kVectors - 2], index,
+                                 table[kVectors - 1]));
+    }
   }
 };
 
-struct TableSums {
-  __m512i sum;    // row sum of exps, 16 virtual lanes
-  __m512i index;  // OR of the indices of all keys
-};
-
-template <int kStep>
-HWY_INLINE TableSums SumExps(const int32_t* scores, size_t keys,
-                             const TableRow<kStep>& row) {
+// Row sum of exps, 16 virtual lanes.
+template <class Row>
+HWY_INLINE __m512i SumExps(const int32_t* scores, size_t keys, const Row& row) {
   __m512 sum = _mm512_setzero_ps();
-  __m512i all = _mm512_setzero_si512();
   size_t j = 0;
   for (; j + kLaneBlock <= keys; j += kLaneBlock) {
     const __m512i index = row.Index(_mm512_load_si512(scores + j));
     sum = _mm512_add_ps(sum, row.Exp(index));
-    all = _mm512_or_si512(all, index);
   }
   if (j < keys) {
     const __m512i index = row.Index(LoadTail(scores + j, keys - j, row.best));
     sum =
         _mm512_mask_add_ps(sum, static_cast<__mmask16>((1u << (keys - j)) - 1),
                            sum, row.Exp(index));
-    all = _mm512_or_si512(all, index);
   }
-  return {_mm512_castps_si512(sum), all};
+  return _mm512_castps_si512(sum);
 }
 
-HWY_INLINE uint64_t JoinMasks(uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
-  return a | b << 16 | c << 32 | d << 48;
-}
-
-struct EntryCodes {  // bit i: table entry i
-  uint64_t above;
-  uint64_t below;
+// Bit i: table entry i of the row lies above the window of probabilities;
+// likewise below.
+struct EntryCodes {
+  uint64_t above = 0;
+  uint64_t below = 0;
 };
 
-// Where the probabilities of a row's table lie: above or below the window.
-template <int kStep>
-HWY_INLINE EntryCodes CompareEntries(const TableRow<kStep>& row,
-                                     float inverse_value,
+template <class Row>
+HWY_INLINE EntryCodes CompareEntries(const Row& row, float inverse_value,
                                      const SignWindow& window) {
   const __m512 inverse = _mm512_set1_ps(inverse_value);
-  const __m512 p0 = _mm512_mul_ps(row.t0, inverse),
-               p1 = _mm512_mul_ps(row.t1, inverse);
-  const __m512 p2 = _mm512_mul_ps(row.t2, inverse),
-               p3 = _mm512_mul_ps(row.t3, inverse);
   const __m512 hi = _mm512_set1_ps(window.hi), lo = _mm512_set1_ps(window.lo);
-  return {JoinMasks(_mm512_cmp_ps_mask(p0, hi, _CMP_GT_OQ),
-                    _mm512_cmp_ps_mask(p1, hi, _CMP_GT_OQ),
-                    _mm512_cmp_ps_mask(p2, hi, _CMP_GT_OQ),
-                    _mm512_cmp_ps_mask(p3, hi, _CMP_GT_OQ)),
-          JoinMasks(_mm512_cmp_ps_mask(p0, lo, _CMP_LT_OQ),
-                    _mm512_cmp_ps_mask(p1, lo, _CMP_LT_OQ),
-                    _mm512_cmp_ps_mask(p2, lo, _CMP_LT_OQ),
-                    _mm512_cmp_ps_mask(p3, lo, _CMP_LT_OQ))};
+  EntryCodes codes;
+  for (size_t v = 0; v < Row::kVectors; ++v) {
+    const __m512 p = _mm512_mul_ps(row.table[v], inverse);
+    const uint64_t above = _mm512_cmp_ps_mask(p, hi, _CMP_GT_OQ),
+                   below = _mm512_cmp_ps_mask(p, lo, _CMP_LT_OQ);
+    codes.above |= above << (16 * v);
+    codes.below |= below << (16 * v);
+  }
+  return codes;
 }
 
 // Negative where a score is better than the bound (both are far from overflow).
@@ -272,18 +279,16 @@ HWY_INLINE const float* Table(const ProbabilityArgs& args, int32_t best) {
   return table;
 }
 
-// Four rows by table; false if a row needs what tables cannot give: more than
-// 64 steps between its scores, zero codes, or a code that is not a monotone
-// function of the score.
-template <int kStep>
+// Four rows by table, no score of which is kEntries steps or more from its best
+// one; false if a row needs what tables cannot give: zero codes, or a code that
+// is not a monotone function of the score.
+template <int kStep, size_t kEntries>
 bool TableRows(const ProbabilityArgs& args, const int32_t* scores,
-               BitRows* codes) {
-  constexpr bool kNegative = kStep < 0;
-  int32_t best[4];
-  BestScores<std::conditional_t<kNegative, Least, Greatest>>(scores, args.keys,
-                                                             args.lanes, best);
+               const int32_t* best, BitRows* codes) {
+  constexpr uint64_t kAll = ~uint64_t{0} >> (64 - kEntries);
+  using Row = TableRow<kStep, kEntries>;
   const float* table[4];
-  __m512i sums[4], all = _mm512_setzero_si512();
+  __m512i sums[4];
   for (size_t r = 0; r < 4; ++r) {
     table[r] = Table<kStep>(args, best[r]);
     // Two best scores of one slot in one block of rows: the second has
@@ -292,15 +297,9 @@ bool TableRows(const ProbabilityArgs& args, const int32_t* scores,
       if (table[i] == table[r] && best[i] != best[r]) return false;
     }
   }
-  for (size_t r = 0; r < 4; ++r) {
-    const TableSums s = SumExps(scores + r * args.lanes, args.keys,
-                                TableRow<kStep>(table[r], best[r]));
-    sums[r] = s.sum;
-    all = _mm512_or_si512(all, s.index);
-  }
-  if (_mm512_test_epi32_mask(
-          all, _mm512_set1_epi32(~static_cast<int>(kExpEntries - 1))) != 0)
-    return false;
+  for (size_t r = 0; r < 4; ++r)
+    sums[r] =
+        SumExps(scores + r * args.lanes, args.keys, Row(table[r], best[r]));
   float inverse[4];
   _mm_storeu_ps(inverse, _mm_div_ps(_mm_set1_ps(1.0f),
                                     _mm_castsi128_ps(Fold<Sum>(sums))));
@@ -308,22 +307,35 @@ bool TableRows(const ProbabilityArgs& args, const int32_t* scores,
   const SignWindow window = args.quantiser.window;
   for (size_t r = 0; r < 4; ++r) {
     const EntryCodes entries =
-        CompareEntries(TableRow<kStep>(table[r], best[r]), inverse[r], window);
+        CompareEntries(Row(table[r], best[r]), inverse[r], window);
     if ((entries.above & (entries.above + 1)) != 0 ||
-        entries.above != ~entries.below)
+        entries.above != (~entries.below & kAll))
       return false;
     bound[r] = best[r] - kStep * __builtin_popcountll(entries.above);
   }
   for (size_t r = 0; r < 4; ++r) {
     const size_t at = r * codes->stride;
-    const int32_t positive =
-        StoreCodes<kNegative>(scores + r * args.lanes, args.keys, bound[r],
-                              window.flip, codes->sign + at, codes->valid + at);
+    const int32_t positive = StoreCodes<(kStep < 0)>(
+        scores + r * args.lanes, args.keys, bound[r], window.flip,
+        codes->sign + at, codes->valid + at);
     codes->base[r] =
         -args.zv * (2 * positive - static_cast<int32_t>(args.keys));
   }
   codes->has_zeros = false;
   return true;
+}
+
+template <int kStep>
+bool TableBlock(const ProbabilityArgs& args, const int32_t* scores,
+                BitRows* codes) {
+  constexpr auto kSize = static_cast<uint32_t>(kStep < 0 ? -kStep : kStep);
+  using Best = std::conditional_t<(kStep < 0), Least, Greatest>;
+  using Worst = std::conditional_t<(kStep < 0), Greatest, Least>;
+  const BestScores found = FindBest<Best, Worst>(scores, args.keys, args.lanes);
+  if (found.span < kExpEntries / 2 * kSize)
+    return TableRows<kStep, kExpEntries / 2>(args, scores, found.best, codes);
+  return found.span < kExpEntries * kSize &&
+         TableRows<kStep, kExpEntries>(args, scores, found.best, codes);
 }
 
 }  // namespace
@@ -337,10 +349,10 @@ void TableProbabilities(
   if (codes->rows == kQueryRows && args.quantiser.window.exact) {
     const bool negative = args.score_scale < 0;
     const bool done = args.same_parity
-                          ? (negative ? TableRows<-2>(args, scores, codes)
-                                      : TableRows<2>(args, scores, codes))
-                          : (negative ? TableRows<-1>(args, scores, codes)
-                                      : TableRows<1>(args, scores, codes));
+                          ? (negative ? TableBlock<-2>(args, scores, codes)
+                                      : TableBlock<2>(args, scores, codes))
+                          : (negative ? TableBlock<-1>(args, scores, codes)
+                                      : TableBlock<1>(args, scores, codes));
     if (done) return;
   }
   HwyStages().probabilities(args, scores, exps, codes);
