@@ -152,6 +152,10 @@ void RegisterGemm() {
         RegisterBits(kernel, target, kGemmShapes[2], {.zeros = true});
       if (pair.types.weights == Operand::kF32 && !plain)
         Register(kernel, target, pair, kGemmOneRow, {});
+      for (const GemmShape& shape : kGemmGroupShapes) {
+        if (pair.types.group != 0 && !plain)
+          Register(kernel, target, pair, shape, {});
+      }
     }
   });
 }

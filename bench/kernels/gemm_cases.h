@@ -18,6 +18,9 @@ inline constexpr GemmShape kGemmShapes[] = {
     {198, 1536, 384}, {198, 384, 1536}, {49, 3072, 768}, {3136, 288, 96},
     {1024, 128, 64},  {1024, 1024, 128}};
 inline constexpr GemmShape kGemmOneRow = {1, 1000, 192};
+// Of weights in groups, beside the first of kGemmShapes: a token, and a prompt.
+inline constexpr GemmShape kGemmGroupShapes[] = {{1, 1024, 1024},
+                                                 {128, 1024, 1024}};
 
 struct GemmPair {
   const char* name;
@@ -39,6 +42,9 @@ inline constexpr GemmPair kGemmPairs[] = {
     {"w16a4", {kernels::Operand::kS16, kernels::Operand::kU4}},
     {"w2f32", {kernels::Operand::kTernary, kernels::Operand::kF32}},
     {"w4f32", {kernels::Operand::kS4, kernels::Operand::kF32}},
+    {"w2g32f32", {kernels::Operand::kU2, kernels::Operand::kF32, 32, true}},
+    {"w4g32f32", {kernels::Operand::kS4, kernels::Operand::kF32, 32}},
+    {"w8g32f32", {kernels::Operand::kU8, kernels::Operand::kF32, 32, true}},
     {"f32", {kernels::Operand::kF32, kernels::Operand::kF32}},
 };
 

@@ -128,17 +128,21 @@ class Worker:
         return json.loads(line)
 
 
-def bittern_rates(bench: Path, core: int, isa: str, shape: str) -> dict[str, dict[str, float]]:
-    """Seconds of each f32 and w8a8 kernel of these instruction sets."""
-    pattern = f"^gemm/({'|'.join(KINDS.values())})/[^/]*/({isa})/{shape}$"
+def bench_times(bench: Path, core: int, pattern: str) -> dict[str, float]:
+    """Seconds of each of Bittern's benches whose name matches."""
     done = subprocess.run(
         ["taskset", "-c", str(core), str(bench), f"--benchmark_filter={pattern}", "--benchmark_format=json",
          f"--benchmark_min_time={ROUND_S}"], capture_output=True, text=True, check=True)
+    return {entry["name"]: entry["cpu_time"] * 1e-9 for entry in json.loads(done.stdout)["benchmarks"]}
+
+
+def bittern_rates(bench: Path, core: int, isa: str, shape: str) -> dict[str, dict[str, float]]:
+    """Seconds of each f32 and w8a8 kernel of these instruction sets."""
     found: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
-    for entry in json.loads(done.stdout)["benchmarks"]:
-        _, family, kernel, target, _ = entry["name"].split("/")
+    for entry, seconds in bench_times(bench, core, f"^gemm/({'|'.join(KINDS.values())})/[^/]*/({isa})/{shape}$").items():
+        _, family, kernel, target, _ = entry.split("/")
         kind = next(kind for kind, name in KINDS.items() if name == family)
-        found[kind][f"{family}/{kernel}/{target}"] = entry["cpu_time"] * 1e-9
+        found[kind][f"{family}/{kernel}/{target}"] = seconds
     return found
 
 

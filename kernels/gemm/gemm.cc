@@ -22,6 +22,9 @@ std::vector<const GemmKernel*> GemmKernels(const CpuFeatures& cpu) {
 }
 
 const GemmKernel* SelectGemm(const GemmQuery& query, const CpuFeatures& cpu) {
+  if (query.types.group != 0 && query.types.activations != Operand::kF32) {
+    return nullptr;
+  }
   const GemmKernel* best = nullptr;
   double best_cycles = 0;
   for (const GemmKernel* kernel : GemmKernels(cpu)) {
@@ -42,6 +45,10 @@ size_t MaxK(GemmTypes types, unsigned bits) noexcept {
   return product == 0
              ? 0
              : static_cast<size_t>(((int64_t{1} << (bits - 1)) - 1) / product);
+}
+
+bool TakesGroups(Operand type) noexcept {
+  return IsByteCode(type) && StepOf(type) == 1;
 }
 
 bool IsReference(const GemmKernel& kernel) {

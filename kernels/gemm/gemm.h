@@ -20,12 +20,24 @@ namespace bittern::kernels {
 struct GemmTypes {
   Operand weights = Operand::kF32;
   Operand activations = Operand::kF32;
+  // Weights in groups: that many successive k of a channel share a scale, and a
+  // zero point if `zeros`. 0: the codes are the values. For kF32 activations.
+  size_t group = 0;
+  bool zeros = false;
   friend bool operator==(const GemmTypes&, const GemmTypes&) = default;
 };
 
 struct GemmQuery {
   GemmTypes types{};
   size_t m = 0, n = 0, k = 0;
+};
+
+// What turns codes of groups into weights: w[n][k] = fl(fl(code - zero[n][g]) *
+// scale[n][g]) with g = k / group; the last group may be short. Lists are
+// row-major, ceil(k / group) groups a channel.
+struct WeightGroups {
+  const float* scale = nullptr;
+  const float* zero = nullptr;  // with GemmTypes::zeros, else null
 };
 
 // The left operand as the caller holds it; which member counts follows from the
@@ -90,6 +102,11 @@ struct GemmKernel {
   // Bytes of accumulators that a call likes to fill; 0: a quarter of L1. More
   // for kernels that unpack weights in every call.
   size_t strip_bytes = 0;
+  // The packing of weights in groups, for kernels whose max_k takes such types;
+  // they have no pack_rhs.
+  void (*pack_groups)(GemmTypes types, const CodeMatrix& weights,
+                      const WeightGroups& groups,
+                      void* packed) noexcept = nullptr;
 };
 
 using GemmKernelList = std::span<const GemmKernel>;
@@ -99,9 +116,14 @@ std::vector<const GemmKernel*> GemmKernels(const CpuFeatures& cpu);
 
 // The kernel with the fewest predicted cycles (gemm_cost.h) that takes the
 // operands and k. Never null for {weights, activations} = {any code or kF32,
-// kF32} or {any code but kS16, any activation code} up to the k that an int32
-// sum allows; {kS16, up to 4 bits} likewise. Null for others.
+// kF32}, groups of {TakesGroups, kF32} or {any code but kS16, any activation
+// code} up to the k that an int32 sum allows; {kS16, up to 4 bits} likewise.
+// Null for others.
 const GemmKernel* SelectGemm(const GemmQuery& query, const CpuFeatures& cpu);
+
+// Whether weights of `type` may come in groups: codes of at most 8 bits, one
+// apart.
+bool TakesGroups(Operand type) noexcept;
 
 // Whether `kernel` is the plain reference: a plan that uses one is a warning
 // that the user sees.

@@ -24,7 +24,7 @@ constexpr GemmTypes kTypes[] = {
     {Operand::kTernary, Operand::kSign}, {Operand::kS4, Operand::kU4},
     {Operand::kS4, Operand::kS8},        {Operand::kTernary, Operand::kS8},
     {Operand::kS8, Operand::kU4},        {Operand::kF32, Operand::kF32},
-    {Operand::kS4, Operand::kF32}};
+    {Operand::kS4, Operand::kF32},       {Operand::kS4, Operand::kF32, 32}};
 
 const GemmTypes* TypesOf(const GemmKernel& kernel) {
   for (const GemmTypes& types : kTypes) {

@@ -1,7 +1,8 @@
 // Plain loops that define what every GEMM kernel computes:
 //   strip[r][j] = sum_k a[row + r][k] * w[tile * 16 + j][k]
 // exact in int32 for codes; for fp32 activations one fused multiply-add chain
-// over k ascending, starting from +0, on the weights' values.
+// over k ascending, starting from +0, on the weights' values; those of groups
+// are fl(fl(code - zero) * scale).
 #include <cmath>
 #include <cstring>
 
@@ -15,6 +16,15 @@ constexpr size_t kNr = 16;
 
 CodeMatrix WeightsOf(const GemmStripArgs& args) {
   return {args.packed_rhs, args.types.weights, args.n, args.k};
+}
+
+// Lists of groups, as their packing leaves them behind the codes.
+WeightGroups GroupsOf(const GemmStripArgs& args, size_t count) {
+  const auto* lists = reinterpret_cast<const float*>(
+      static_cast<const uint8_t*>(args.packed_rhs) +
+      RoundUp(CanonicalBytes(args.types.weights, args.n, args.k),
+              sizeof(float)));
+  return {lists, args.types.zeros ? lists + args.n * count : nullptr};
 }
 
 // Calls fn(r, j, channel) for every output of the strip.
@@ -69,11 +79,44 @@ void RunFloats(const GemmStripArgs& args) noexcept {
   });
 }
 
+void RunGroups(const GemmStripArgs& args) noexcept {
+  const CodeMatrix w = WeightsOf(args);
+  const size_t count = CeilDiv(args.k, args.types.group);
+  const WeightGroups groups = GroupsOf(args, count);
+  const auto* rows = reinterpret_cast<const uint8_t*>(args.lhs->f32);
+  ForEachOutput(args, [&](size_t r, size_t j, size_t channel) {
+    const auto* a = reinterpret_cast<const float*>(
+        rows + static_cast<ptrdiff_t>(args.row + r) * args.lhs->f32_stride);
+    float sum = 0;
+    for (size_t k = 0; k < args.k; ++k) {
+      const size_t g = channel * count + k / args.types.group;
+      auto weight = static_cast<float>(ValueAt(w, channel, k));
+      if (groups.zero != nullptr) weight -= groups.zero[g];
+      sum = std::fma(a[k], weight * groups.scale[g], sum);
+    }
+    StripAt<float>(args, r, j) = sum;
+  });
+}
+
 size_t RhsBytes(GemmTypes types, size_t n, size_t k) noexcept {
   return CanonicalBytes(types.weights, n, k);
 }
 void PackRhs(const CodeMatrix& w, Operand, void* packed) noexcept {
   std::memcpy(packed, w.data, CanonicalBytes(w.type, w.n, w.k));
+}
+
+size_t GroupsRhsBytes(GemmTypes types, size_t n, size_t k) noexcept {
+  return RoundUp(CanonicalBytes(types.weights, n, k), sizeof(float)) +
+         n * CeilDiv(k, types.group) * (types.zeros ? 2 : 1) * sizeof(float);
+}
+void PackGroups(GemmTypes types, const CodeMatrix& w,
+                const WeightGroups& groups, void* packed) noexcept {
+  const size_t codes = CanonicalBytes(w.type, w.n, w.k);
+  const size_t bytes = w.n * CeilDiv(w.k, types.group) * sizeof(float);
+  std::memcpy(packed, w.data, codes);
+  auto* lists = static_cast<uint8_t*>(packed) + RoundUp(codes, sizeof(float));
+  std::memcpy(lists, groups.scale, bytes);
+  if (types.zeros) std::memcpy(lists + bytes, groups.zero, bytes);
 }
 
 size_t CodesMaxK(GemmTypes types) noexcept {
@@ -82,7 +125,14 @@ size_t CodesMaxK(GemmTypes types) noexcept {
   return activations && types.weights != Operand::kSign ? MaxK(types, 32) : 0;
 }
 size_t FloatsMaxK(GemmTypes types) noexcept {
-  return types.activations == Operand::kF32 && types.weights != Operand::kSign
+  return types.activations == Operand::kF32 && types.group == 0 &&
+                 types.weights != Operand::kSign
+             ? size_t{1} << 30
+             : 0;
+}
+size_t GroupsMaxK(GemmTypes types) noexcept {
+  return types.activations == Operand::kF32 && types.group != 0 &&
+                 TakesGroups(types.weights)
              ? size_t{1} << 30
              : 0;
 }
@@ -92,6 +142,8 @@ constexpr GemmKernel kKernels[] = {
      nullptr, nullptr, &RunCodes},
     {"f32/reference", kNone, &FloatsMaxK, kNr, 1, 1, 1, &RhsBytes, &PackRhs,
      nullptr, nullptr, &RunFloats},
+    {"groups/reference", kNone, &GroupsMaxK, kNr, 1, 1, 1, &GroupsRhsBytes,
+     nullptr, nullptr, nullptr, &RunGroups, nullptr, nullptr, 0, &PackGroups},
 };
 
 }  // namespace

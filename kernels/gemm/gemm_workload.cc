@@ -83,14 +83,33 @@ GemmWorkload::GemmWorkload(const GemmKernel& kernel, const GemmQuery& query,
   if (types.weights == Operand::kS8 && !fill.uniform_weights)
     FillNormal(n, k, random, canonical.get());
   rhs_ = Allocate(kernel.packed_rhs_bytes(types, n, k));
-  kernel.pack_rhs({canonical.get(), types.weights, n, k}, types.activations,
-                  rhs_.get());
+  const CodeMatrix w{canonical.get(), types.weights, n, k};
+  if (types.group == 0)
+    kernel.pack_rhs(w, types.activations, rhs_.get());
+  else
+    PackGroups(w, random);
   if (kernel.pack_lhs != nullptr)
     packed_lhs_ =
         Allocate(kernel.packed_lhs_bytes(types, kWorkloadStripRows, k));
   if (kernel.scratch_bytes != nullptr)
     scratch_ = Allocate(kernel.scratch_bytes(types, k));
   strip_ = Allocate(kWorkloadStripRows * kernel.nr * sizeof(int32_t));
+}
+
+void GemmWorkload::PackGroups(const CodeMatrix& weights, uint64_t& random) {
+  const GemmTypes types = query_.types;
+  const size_t count = query_.n * CeilDiv(query_.k, types.group);
+  std::vector<float> scale(count), zero;
+  for (float& x : scale) x = UnitFloat(NextRandom(random));
+  const ValueRange range = RangeOf(types.weights);
+  const auto values = static_cast<uint64_t>(range.hi - range.lo + 1);
+  for (size_t i = 0; i < count && types.zeros; ++i) {
+    zero.push_back(static_cast<float>(
+        range.lo + static_cast<int32_t>(NextRandom(random) % values)));
+  }
+  kernel_.pack_groups(types, weights,
+                      {scale.data(), types.zeros ? zero.data() : nullptr},
+                      rhs_.get());
 }
 
 void GemmWorkload::FillPlanes(bool zeros, uint64_t& random) {

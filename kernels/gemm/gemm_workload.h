@@ -55,6 +55,7 @@ class GemmWorkload {
   using Memory = std::unique_ptr<uint8_t, Free>;
   static Memory Allocate(size_t bytes);
 
+  void PackGroups(const CodeMatrix& weights, uint64_t& random);
   void FillPlanes(bool zeros, uint64_t& random);
   void FillBytes(uint64_t& random);
   void RunTile(size_t row, size_t rows, size_t tile) const noexcept;

@@ -120,8 +120,7 @@ std::string CheckStrip(const GemmKernel& kernel, const Product& p, size_t n,
 void Check(const GemmKernel& kernel, const Product& p, size_t m, size_t n) {
   if (p.k > kernel.max_k(p.types)) return;
   Guarded packed(kernel.packed_rhs_bytes(p.types, n, p.k));
-  kernel.pack_rhs({p.canonical.data(), p.types.weights, n, p.k},
-                  p.types.activations, packed.As<void>());
+  p.Pack(kernel, n, packed.As<void>());
   INFO(kernel.name << " " << p.Name() << " m " << m << " n " << n << " k "
                    << p.k);
   REQUIRE(packed.Intact());
@@ -245,6 +244,50 @@ TEST_CASE("packed weights times floats equal a chain of fused multiply-adds") {
                             kMaxChannels, k, Fill::kMixed, k));
 }
 
+TEST_CASE("weights in groups times floats equal a chain on their values") {
+  const auto check = [](Operand weights, size_t group, size_t k) {
+    for (bool zeros : {false, true}) {
+      const GemmTypes types{weights, Operand::kF32, group, zeros};
+      const Fill fill = group % 2 == 0 ? Fill::kMixed : Fill::kFractions;
+      CheckAll(MakeProduct(types, 9, 130, k, fill, k), 9, 130);
+      CheckAll(MakeProduct(types, 1, 130, k, fill, k), 1, 130);
+    }
+  };
+  for (Operand weights : kWeights) {
+    if (!TakesGroups(weights)) continue;
+    for (size_t group : std::initializer_list<size_t>{1, 5, 16, 32, 33, 500}) {
+      for (size_t k : std::initializer_list<size_t>{1, 31, 64, 97, 200})
+        check(weights, group, k);
+    }
+  }
+  check(Operand::kU1, 7, 100);
+  check(Operand::kU1, 128, 300);
+  for (size_t k : std::initializer_list<size_t>{33, 129, 193}) {
+    CheckShapes(MakeProduct({Operand::kU4, Operand::kF32, 32, true}, kMaxRows,
+                            kMaxChannels, k, Fill::kFractions, k));
+  }
+}
+
+TEST_CASE("groups of small scales keep every bit") {
+  Product p = MakeProduct({Operand::kS4, Operand::kF32, 16, false}, 2, 20, 40,
+                          Fill::kMixed, 1);
+  for (float& scale : p.scale) scale = std::ldexp(scale, -128);  // subnormal
+  for (size_t i = 0; i < p.expected.size(); ++i) {
+    float sum = 0;
+    for (size_t k = 0; k < p.k; ++k) {
+      const size_t n = i % p.n;
+      const auto code = static_cast<float>(
+          ValueAt({p.canonical.data(), Operand::kS4, p.n, p.k}, n, k));
+      sum =
+          std::fma(p.FloatAt(i / p.n, k), code * p.scale[n * 3 + k / 16], sum);
+    }
+    p.expected[i] = FloatBits(sum);
+  }
+  for (const GemmKernel* kernel : AllKernels()) {
+    if (!IsUnfused(*kernel)) Check(*kernel, p, 2, 20);
+  }
+}
+
 TEST_CASE("f32 kernels keep signed zeros, infinities and NaN of the chain") {
   Product p =
       MakeProduct({Operand::kF32, Operand::kF32}, 2, 20, 3, Fill::kMixed, 5);
@@ -321,6 +364,10 @@ TEST_CASE("selection matches operands") {
         nullptr);
   CHECK(SelectGemm({{Operand::kS8, Operand::kS16}, 8, 8, 8}, DetectCpu()) ==
         nullptr);
+  CHECK(SelectGemm({{Operand::kS4, Operand::kU8, 32}, 8, 8, 64}, DetectCpu()) ==
+        nullptr);
+  CHECK(SelectGemm({{Operand::kBipolar, Operand::kF32, 32}, 8, 8, 64},
+                   DetectCpu()) == nullptr);
   // Empty sums, too, are of their operands' kernels.
   const GemmKernel* empty = SelectGemm({{}, 8, 8, 0}, DetectCpu());
   REQUIRE(empty != nullptr);
@@ -332,6 +379,10 @@ TEST_CASE("selection matches operands") {
       CHECK_FALSE(IsReference(*kernel));
     }
     for (Operand weights : kWeights) {
+      const GemmQuery groups{{weights, Operand::kF32, 32, true}, 8, 8, 64};
+      const GemmKernel* of_groups = SelectGemm(groups, Imagined(target));
+      CHECK((of_groups != nullptr) == TakesGroups(weights));
+      if (of_groups != nullptr) CHECK_FALSE(IsReference(*of_groups));
       for (Operand activations : kActivations) {
         const GemmQuery query{{weights, activations}, 198, 192, 192};
         const GemmKernel* kernel = SelectGemm(query, Imagined(target));

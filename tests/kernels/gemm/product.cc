@@ -49,11 +49,12 @@ int32_t QuarterValue(Operand type, size_t channel, Random& random) {
 std::vector<int32_t> Weights(const Product& p, Fill fill, Random& random) {
   const ValueRange range = RangeOf(p.types.weights);
   std::vector<int32_t> w(p.n * p.k);
+  const bool mixed = fill == Fill::kMixed || fill == Fill::kFractions;
   for (size_t i = 0; i < w.size(); ++i) {
-    const bool high = fill == Fill::kHighHigh || fill == Fill::kLowHigh ||
-                      (fill == Fill::kMixed && i < p.k);
+    const bool high =
+        fill == Fill::kHighHigh || fill == Fill::kLowHigh || (mixed && i < p.k);
     const bool low = fill == Fill::kHighLow || fill == Fill::kLowLow ||
-                     (fill == Fill::kMixed && i / p.k == 1);
+                     (mixed && i / p.k == 1);
     w[i] = high  ? range.hi
            : low ? range.lo
            : fill == Fill::kQuarter
@@ -140,6 +141,27 @@ void MakeFloats(Product& p, const std::vector<float>& w, Random& random) {
   }
 }
 
+// Scales of both signs and many sizes, one of them 0; zero points in and
+// beside the range of the codes. Codes become weights.
+void MakeGroups(Product& p, std::vector<float>& w, Fill fill, Random& random) {
+  const size_t group = p.types.group, count = CeilDiv(p.k, group);
+  const ValueRange range = RangeOf(p.types.weights);
+  p.scale = random.Normals(p.n * count);
+  p.scale[0] = 0;
+  for (size_t i = 0; i < p.scale.size() && p.types.zeros; ++i) {
+    const auto steps = static_cast<size_t>(range.hi - range.lo + 3);
+    p.zero.push_back(
+        static_cast<float>(range.lo - 1 +
+                           static_cast<int32_t>(random.Below(steps))) +
+        (fill == Fill::kFractions ? 0.3f : 0));
+  }
+  for (size_t i = 0; i < w.size(); ++i) {
+    const size_t g = i / p.k * count + i % p.k / group;
+    const float code = p.types.zeros ? w[i] - p.zero[g] : w[i];
+    w[i] = code * p.scale[g];
+  }
+}
+
 }  // namespace
 
 float Product::FloatAt(size_t row, size_t i) const {
@@ -148,7 +170,16 @@ float Product::FloatAt(size_t row, size_t i) const {
 
 std::string Product::Name() const {
   return "w" + std::to_string(static_cast<int>(types.weights)) + "a" +
-         std::to_string(static_cast<int>(types.activations));
+         std::to_string(static_cast<int>(types.activations)) +
+         (types.group != 0 ? "g" + std::to_string(types.group) : "");
+}
+
+void Product::Pack(const kernels::GemmKernel& kernel, size_t count,
+                   void* packed) const {
+  const kernels::CodeMatrix w{canonical.data(), types.weights, count, k};
+  if (types.group == 0) return kernel.pack_rhs(w, types.activations, packed);
+  kernel.pack_groups(
+      types, w, {scale.data(), types.zeros ? zero.data() : nullptr}, packed);
 }
 
 int32_t FloatBits(float x) {
@@ -160,7 +191,7 @@ int32_t FloatBits(float x) {
 Product MakeProduct(kernels::GemmTypes types, size_t m, size_t n, size_t k,
                     Fill fill, uint64_t seed) {
   Random random(seed);
-  Product p{m, n, k, types, {}, {}, {}, {}, {}, {}};
+  Product p{m, n, k, types, {}, {}, {}, {}, {}, {}, {}, {}};
   p.canonical.assign(CanonicalBytes(types.weights, n, k), 0);
   std::vector<float> floats(n * k);
   std::vector<int32_t> codes;
@@ -175,6 +206,7 @@ Product MakeProduct(kernels::GemmTypes types, size_t m, size_t n, size_t k,
       floats[i] = static_cast<float>(codes[i]);
     }
   }
+  if (types.group != 0) MakeGroups(p, floats, fill, random);
   types.activations == Operand::kF32 ? MakeFloats(p, floats, random)
                                      : MakeCodes(p, codes, fill, random);
   return p;

@@ -15,7 +15,8 @@ namespace bittern::test {
 // dense, with zeros, all lowest, all highest, all zero. kQuarter and kNormal:
 // the same activations; weights a quarter of the range from either end, so that
 // of four int8 the sum of magnitudes is that of two at the ends; normal ones,
-// the highest at three deviations.
+// the highest at three deviations. kFractions: as kMixed, but zero points of
+// groups are no integers.
 enum class Fill {
   kDense,  // random, no zero in three-valued activations
   kZeros,  // random weights, activations all zero
@@ -26,6 +27,7 @@ enum class Fill {
   kLowLow,
   kQuarter,
   kNormal,
+  kFractions,
 };
 
 struct Product {
@@ -35,11 +37,14 @@ struct Product {
   std::vector<uint64_t> planes;
   std::vector<uint8_t> bytes;
   std::vector<float> floats;
-  std::vector<int32_t> expected;  // [m][n]; bits of the float for kF32
+  std::vector<float> scale, zero;  // of groups
+  std::vector<int32_t> expected;   // [m][n]; bits of the float for kF32
   kernels::GemmLhs lhs;
 
   float FloatAt(size_t row, size_t k) const;
-  std::string Name() const;  // "w<type>a<type>", numbers of Operand
+  std::string Name() const;  // "w<type>a<type>[g<group>]", numbers of Operand
+  // The first n channels as the kernel's right operand, of packed_rhs_bytes.
+  void Pack(const kernels::GemmKernel& kernel, size_t n, void* packed) const;
 };
 
 int32_t FloatBits(float x);
