@@ -33,6 +33,12 @@ class GemmDriver {
     gemm_->pack_rhs({weights, types_.weights, n_, k_}, types_.activations,
                     packed);
   }
+  // The same of weights in groups (types.group != 0).
+  void PackGroups(const void* weights, const kernels::WeightGroups& groups,
+                  void* packed) const noexcept {
+    gemm_->pack_groups(types_, {weights, types_.weights, n_, k_}, groups,
+                       packed);
+  }
   size_t ScratchPerThread() const {
     return strip_bytes_ + lhs_bytes_ + kernel_bytes_;
   }

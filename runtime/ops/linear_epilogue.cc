@@ -17,9 +17,10 @@ constexpr int64_t kMaxSum = std::numeric_limits<int32_t>::max();
 constexpr size_t kMaxWindowK = size_t{1} << 24;
 
 constexpr const char* kLabels[kLinearInputs] = {
-    "x",         "w",        "scale",       "bias",       "residual",
-    "gamma",     "beta",     "a",           "z",          "correction",
-    "row_scale", "row_term", "column_term", "step_values"};
+    "x",           "w",           "scale",       "bias",
+    "residual",    "gamma",       "beta",        "a",
+    "z",           "correction",  "row_scale",   "row_term",
+    "column_term", "step_values", "group_scale", "group_zero"};
 constexpr const char* kForms[] = {"f32", "bytes", "sign", "group_norm_sign"};
 
 // Which optional inputs each form of epilogue takes, as bits of LinearInput.
@@ -34,6 +35,7 @@ constexpr uint32_t kFloatInputs =
     kRequired | Bits({kLinearResidual, kLinearStepValues});
 constexpr uint32_t kIntegerInputs = Bits(
     {kLinearCorrection, kLinearRowScale, kLinearRowTerm, kLinearColumnTerm});
+constexpr uint32_t kGroupInputs = Bits({kLinearGroupScale, kLinearGroupZero});
 constexpr uint32_t kTaken[] = {
     kFloatInputs, kFloatInputs | Bits({kLinearA, kLinearZ}),
     kRequired | Bits({kLinearA, kLinearZ}),
@@ -105,7 +107,7 @@ Result<void> LinearEpilogue::ReadForm(const InferContext& context) {
 Result<void> LinearEpilogue::CheckUnused(const InferContext& context) const {
   uint32_t taken = kTaken[static_cast<size_t>(form_)];
   const bool floats = product_.types.activations == Operand::kF32;
-  if (!IsSign() && !floats) taken |= kIntegerInputs;
+  if (!IsSign()) taken |= floats ? kGroupInputs : kIntegerInputs;
   for (size_t input = 0; input < kLinearInputs; ++input) {
     if ((taken >> input & 1) == 0 && Has(context, input)) {
       return WrongInput(context, input, kLabels[input],
@@ -294,8 +296,10 @@ Result<void> LinearEpilogue::Infer(const InferContext& context,
   m_ = static_cast<size_t>(product.out.Leading());
   BITTERN_TRY(ReadForm(context));
   const Shape n{product.out.Last()};
-  BITTERN_TRY(CheckConstant(context, kLinearScale, kLabels[kLinearScale],
-                            DType::kF32, n));
+  if (Has(context, kLinearScale) || product_.types.group == 0) {
+    BITTERN_TRY(CheckConstant(context, kLinearScale, kLabels[kLinearScale],
+                              DType::kF32, n));
+  }
   if (Has(context, kLinearBias)) {
     BITTERN_TRY(CheckConstant(context, kLinearBias, kLabels[kLinearBias],
                               DType::kF32, n));

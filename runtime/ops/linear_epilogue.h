@@ -31,6 +31,8 @@ enum LinearInput : size_t {
   kLinearRowTerm,
   kLinearColumnTerm,
   kLinearStepValues,
+  kLinearGroupScale,
+  kLinearGroupZero,
   kLinearInputs
 };
 

@@ -1,6 +1,6 @@
 // LowBitLinear: a product of codes and low-bit weights, exact in integers, or
-// of floats and low-bit weights, and an epilogue (linear_epilogue.h). README.md
-// has the definition.
+// of floats and low-bit weights, which may come in groups with a scale each;
+// then an epilogue (linear_epilogue.h). README.md has the definition.
 #include "kernels/gemm/gemm.h"
 #include "runtime/ops/gemm_driver.h"
 #include "runtime/ops/linear_epilogue.h"
@@ -19,7 +19,8 @@ class LowBitLinearOp final : public Op {
   std::string Kernel() const override { return driver_.Name(); }
   OpCost Cost() const override {
     const size_t bytes =
-        kernels::CanonicalBytes(product_.types.weights, n_, product_.k);
+        kernels::CanonicalBytes(product_.types.weights, n_, product_.k) +
+        GroupCount() * (zero_bytes_ + sizeof(float));
     return {static_cast<double>(m_ * n_) * static_cast<double>(product_.k),
             weight_bits_, activation_bits_, static_cast<double>(bytes)};
   }
@@ -27,7 +28,14 @@ class LowBitLinearOp final : public Op {
  private:
   Result<void> CheckX(const InferContext& context);
   Result<void> CheckWeights(const InferContext& context);
+  Result<void> CheckGroups(const InferContext& context);
+  size_t GroupCount() const {  // of all channels
+    const size_t group = product_.types.group;
+    return group == 0 ? 0 : n_ * ((product_.k + group - 1) / group);
+  }
+  void Pack(const PrepareContext& context, void* out) const;
 
+  size_t zero_bytes_ = 0;  // of one zero point
   size_t m_ = 0, n_ = 0;
   int weight_bits_ = 0, activation_bits_ = 0;
   CodeLayout planes_;  // of x, if it is sign codes
@@ -77,7 +85,8 @@ Result<void> LowBitLinearOp::CheckWeights(const InferContext& context) {
   if (context.inputs[kLinearWeights].constant == nullptr)
     return WrongInput(context, kLinearWeights, "w", "a constant");
   product_.k = static_cast<size_t>(k);
-  if (product_.types.activations == Operand::kF32) return {};
+  n_ = static_cast<size_t>(w.shape[0]);
+  if (product_.types.activations == Operand::kF32) return CheckGroups(context);
   const size_t most = kernels::MaxK(product_.types, 32);
   if (product_.k <= most) return {};
   return context.Fail("sums: got " + std::to_string(k) + " products of " +
@@ -86,13 +95,47 @@ Result<void> LowBitLinearOp::CheckWeights(const InferContext& context) {
                       std::to_string(most) + " to fit 32 bits");
 }
 
+// Of weights of float activations; others are refused by the epilogue.
+Result<void> LowBitLinearOp::CheckGroups(const InferContext& context) {
+  product_.types.group = zero_bytes_ = 0;
+  product_.types.zeros = Has(context, kLinearGroupZero);
+  const int64_t block = context.Int("block", 0);
+  if (!Has(context, kLinearGroupScale)) {
+    if (product_.types.zeros) {
+      return WrongInput(context, kLinearGroupZero, "group_zero",
+                        "nothing without group_scale");
+    }
+    if (block == 0) return {};
+    return WrongAttribute(context, "block", std::to_string(block),
+                          "none without group_scale");
+  }
+  const int64_t k = context.inputs[kLinearX].type.shape.Last();
+  if (block < 1 || block > k) {
+    return WrongAttribute(context, "block", std::to_string(block),
+                          "1 to " + std::to_string(k));
+  }
+  if (!kernels::TakesGroups(product_.types.weights)) {
+    return WrongInput(context, kLinearWeights, "w",
+                      "ternary, unsigned or signed codes of at most 8 bits "
+                      "with group_scale");
+  }
+  product_.types.group = static_cast<size_t>(block);
+  const Shape lists{static_cast<int64_t>(n_), (k - 1) / block + 1};
+  BITTERN_TRY(CheckConstant(context, kLinearGroupScale, "group_scale",
+                            DType::kF32, lists));
+  if (!product_.types.zeros) return {};
+  const bool bytes = context.inputs[kLinearGroupZero].type.dtype == DType::kU8;
+  zero_bytes_ = bytes ? 1 : sizeof(float);
+  return CheckConstant(context, kLinearGroupZero, "group_zero",
+                       bytes ? DType::kU8 : DType::kF32, lists);
+}
+
 Result<void> LowBitLinearOp::Infer(const InferContext& context) {
   BITTERN_TRY(CheckX(context));
   BITTERN_TRY(CheckWeights(context));
   Shape out = context.inputs[kLinearX].type.shape;
   out[out.rank() - 1] = context.inputs[kLinearWeights].type.shape[0];
   product_.out = out;
-  n_ = static_cast<size_t>(out.Last());
   m_ = static_cast<size_t>(out.Leading());
   return epilogue_.Infer(context, product_);
 }
@@ -113,14 +156,39 @@ Result<void> LowBitLinearOp::Prepare(PrepareContext& context) {
   context.scratch_shared = epilogue_.ScratchBytes();
   const InputInfo& weights = context.inputs[kLinearWeights];
   // The packed form may depend on what the activations are.
-  const std::string layout =
+  std::string layout =
       std::string(gemm->name) + " " +
       std::to_string(static_cast<int>(product_.types.activations));
+  if (product_.types.group != 0) {
+    layout += " " + std::to_string(product_.types.group);
+    for (const size_t input : {kLinearGroupScale, kLinearGroupZero}) {
+      if (Has(context, input))
+        layout += " " + std::to_string(context.inputs[input].tensor);
+    }
+  }
   BITTERN_TRY_ASSIGN(
-      packed_, context.model.Packed(
-                   weights.tensor, layout, driver_.RhsBytes(),
-                   [&](void* out) { driver_.PackRhs(weights.constant, out); }));
+      packed_, context.model.Packed(weights.tensor, layout, driver_.RhsBytes(),
+                                    [&](void* out) { Pack(context, out); }));
   return {};
+}
+
+void LowBitLinearOp::Pack(const PrepareContext& context, void* out) const {
+  const void* weights = context.inputs[kLinearWeights].constant;
+  if (product_.types.group == 0) return driver_.PackRhs(weights, out);
+  std::vector<float> zeros;
+  kernels::WeightGroups groups;
+  groups.scale =
+      static_cast<const float*>(context.inputs[kLinearGroupScale].constant);
+  if (product_.types.zeros) {
+    const InputInfo& zero = context.inputs[kLinearGroupZero];
+    groups.zero = static_cast<const float*>(zero.constant);
+    if (zero.type.dtype == DType::kU8) {
+      const auto* bytes = static_cast<const uint8_t*>(zero.constant);
+      zeros.assign(bytes, bytes + GroupCount());
+      groups.zero = zeros.data();
+    }
+  }
+  driver_.PackGroups(weights, groups, out);
 }
 
 void LowBitLinearOp::Run(const RunContext& context) const noexcept {
@@ -145,6 +213,7 @@ constexpr AttributeSpec kAttributes[] = {
     {"function_args", AttributeKind::kFloats, false},
     {"epsilon", AttributeKind::kFloat, false},
     {"group", AttributeKind::kInt, false},
+    {"block", AttributeKind::kInt, false},
     {"per", AttributeKind::kString, false},
     {"lo", AttributeKind::kInt, false},
     {"hi", AttributeKind::kInt, false},
