@@ -5,6 +5,8 @@
 #include <array>
 #include <string_view>
 
+#include "converter/passes/low_bit_linear.h"
+
 namespace bittern::convert {
 namespace {
 
@@ -72,9 +74,14 @@ class Builder {
       return;
     }
     const LayerRecord* found = Find(recorded_, step.def->name);
+    if (found == nullptr && step.def->name.ends_with(kRowSumSuffix)) return;
     LayerRecord record = found != nullptr ? *found : Unrecorded(*step.def);
     // Weights, and the scale and bias that come with them.
     record.bytes_after = ConstantBytes(plan_, step, 1, low_bit ? 4 : 3);
+    if (low_bit) {
+      record.bytes_after +=
+          ConstantBytes(plan_, step, kGroupScaleInput, kLowBitInputs);
+    }
     record.bytes_before =
         low_bit ? FloatBytes(record, step) : record.bytes_after;
     record.kernel = step.op->Kernel();

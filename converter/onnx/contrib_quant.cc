@@ -252,7 +252,7 @@ Result<std::vector<float>> ZeroPoints(OnnxNode& node, const BlockedWeights& w) {
 }  // namespace
 
 // a, b u8 [N, blocks, bytes], scales, zero points?, g_idx?, bias?: the weights
-// as the floats they stand for.
+// are (code - zero point) * scale, of whole blocks, of which K inputs count.
 Result<void> ImportMatMulNBits(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(3, 6));
   BITTERN_TRY_ASSIGN(const BlockedWeights w, ReadBlocked(node));
@@ -261,34 +261,36 @@ Result<void> ImportMatMulNBits(OnnxNode& node) {
   }
   BITTERN_TRY(node.ExpectConstant(node.Input(1), "the weight"));
   BITTERN_TRY(node.ExpectConstant(node.Input(2), "the scales"));
-  const std::vector<float> scales = node.graph().F32(node.Input(2));
+  const int64_t scales = node.ShapeOf(node.Input(2)).Elements();
   const TensorType type = node.TypeOf(node.Input(1));
   const auto bytes = static_cast<int64_t>(w.Bytes());
   if (type.dtype != DType::kU8 ||
       type.shape.Elements() != w.n * w.blocks * bytes ||
-      static_cast<int64_t>(scales.size()) != w.n * w.blocks) {
+      node.TypeOf(node.Input(2)).dtype != DType::kF32 ||
+      scales != w.n * w.blocks) {
     return node.Fail("the weight is " + runtime::ToString(type) + " with " +
-                     std::to_string(scales.size()) + " scales, expected " +
+                     std::to_string(scales) + " scales, expected " +
                      std::to_string(w.n * w.blocks * bytes) + " bytes and " +
                      std::to_string(w.n * w.blocks));
   }
-  BITTERN_TRY(CheckValueSize({DType::kF32, {w.k, w.n}, {}}, "the weight"));
+  const int64_t padded = w.blocks * w.block;
+  BITTERN_TRY(CheckValueSize({DType::kF32, {w.n, padded}, {}}, "the weight"));
   BITTERN_TRY_ASSIGN(const std::vector<float> zeros, ZeroPoints(node, w));
   const uint8_t* data = node.graph().value(node.Input(1)).constant->data();
-  std::vector<float> weights(static_cast<size_t>(w.k * w.n));
-  for (int64_t n = 0; n < w.n; ++n) {
-    for (int64_t k = 0; k < w.k; ++k) {
-      const int64_t block = n * w.blocks + k / w.block;
-      const int64_t bit = k % w.block * w.bits;
-      const int byte = data[block * bytes + bit / 8] >> (bit % 8);
-      const auto code = static_cast<float>(byte & ((1 << w.bits) - 1));
-      const auto at = static_cast<size_t>(block);
-      weights[static_cast<size_t>(k * w.n + n)] =
-          (code - zeros[at]) * scales[at];
+  std::vector<float> codes;
+  codes.reserve(static_cast<size_t>(w.n * padded));
+  for (int64_t i = 0; i < w.n * w.blocks * bytes; ++i) {
+    for (int64_t bit = 0; bit < 8; bit += w.bits) {
+      codes.push_back(static_cast<float>(data[i] >> bit & ((1 << w.bits) - 1)));
     }
   }
   Formula f(node);
-  ValueId y = f.Op("MatMul", {node.Input(0), f.Floats({w.k, w.n}, weights)});
+  const std::vector<int64_t> lists = {w.n, w.blocks, 1};
+  ValueId weight = f.Sub(f.Floats({w.n, w.blocks, w.block}, codes),
+                         f.Floats({w.n, w.blocks, 1}, zeros));
+  weight = f.Mul(weight, f.Reshape(node.Input(2), lists));
+  weight = f.Slice(f.Reshape(weight, {w.n, padded}), 1, 0, w.k);
+  ValueId y = f.Op("MatMul", {node.Input(0), f.Transpose(weight, {1, 0})});
   if (node.Input(5) != kNone) y = f.Add(y, node.Input(5));
   f.Answer(y);
   return f.Done();

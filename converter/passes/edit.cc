@@ -164,16 +164,31 @@ ValueId AddVector(Graph& graph, std::string name,
                       values);
 }
 
-Result<ValueId> AddI32(Graph& graph, std::string name,
-                       const std::vector<int32_t>& values) {
-  const size_t bytes = values.size() * sizeof(int32_t);
+namespace {
+
+Result<ValueId> AddData(Graph& graph, std::string name, const TensorType& type,
+                        const void* data, size_t bytes) {
   BITTERN_TRY_ASSIGN(runtime::AlignedBuffer buffer,
                      runtime::AlignedBuffer::Make(bytes));
-  if (bytes != 0) std::memcpy(buffer.data(), values.data(), bytes);
-  const Shape shape = ShapeOfDims({static_cast<int64_t>(values.size())});
+  if (bytes != 0) std::memcpy(buffer.data(), data, bytes);
   return graph.AddConstant(
-      std::move(name), {runtime::DType::kI32, shape, {}},
+      std::move(name), type,
       std::make_shared<const runtime::AlignedBuffer>(std::move(buffer)));
+}
+
+}  // namespace
+
+Result<ValueId> AddI32(Graph& graph, std::string name,
+                       const std::vector<int32_t>& values) {
+  const Shape shape = ShapeOfDims({static_cast<int64_t>(values.size())});
+  return AddData(graph, std::move(name), {runtime::DType::kI32, shape, {}},
+                 values.data(), values.size() * sizeof(int32_t));
+}
+
+Result<ValueId> AddU8(Graph& graph, std::string name, const Shape& shape,
+                      const std::vector<uint8_t>& values) {
+  return AddData(graph, std::move(name), {runtime::DType::kU8, shape, {}},
+                 values.data(), values.size());
 }
 
 }  // namespace bittern::convert

@@ -58,5 +58,7 @@ ValueId AddVector(Graph& graph, std::string name,
                   const std::vector<float>& values);
 Result<ValueId> AddI32(Graph& graph, std::string name,
                        const std::vector<int32_t>& values);
+Result<ValueId> AddU8(Graph& graph, std::string name, const Shape& shape,
+                      const std::vector<uint8_t>& values);
 
 }  // namespace bittern::convert

@@ -81,6 +81,10 @@ Result<void> Fuse(Graph& graph, NodeId quantize) {
   if (node.inputs.size() > 2) inputs[kZInput] = node.inputs[2];
   AttributeMap attributes = node.attributes;
   attributes["epilogue"] = std::string("bytes");
+  if (const auto block = linear.attributes.find("block");
+      block != linear.attributes.end()) {
+    attributes.insert(*block);
+  }
   AddFunctions(tail->functions, attributes);
   TrimAbsent(inputs);
   graph.node(quantize).name = linear.name;

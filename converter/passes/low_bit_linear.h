@@ -1,6 +1,7 @@
 // Inputs of a LowBitLinear node, by name (runtime/ops/README.md).
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "converter/passes/edit.h"
@@ -22,8 +23,14 @@ enum LowBitInput : size_t {
   kRowTermInput,
   kColumnTermInput,
   kStepValuesInput,
+  kGroupScaleInput,
+  kGroupZeroInput,
   kLowBitInputs,
 };
+
+// Ends the name of the product that only sums its rows, for a layer with
+// weights of two values: a part of that layer.
+inline constexpr std::string_view kRowSumSuffix = ".row_sum";
 
 // All inputs of the node, absent ones as kNone.
 inline std::vector<ValueId> LowBitInputsOf(const Node& node) {

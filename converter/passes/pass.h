@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "converter/ir/graph.h"
+#include "converter/passes/weight_groups.h"
 
 namespace bittern::convert {
 
@@ -44,6 +45,7 @@ struct PassContext {
   std::vector<LayerRecord> layers;
   std::map<std::string, std::string> patterns;  // of quantisers, by the name of
                                                 // the codes they make
+  std::map<std::string, GroupedWeights> groups;  // by the name of the weight
 };
 
 struct Pass {

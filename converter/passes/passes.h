@@ -13,6 +13,7 @@ Result<void> NameProducts(Graph& graph, PassContext& context);
 Result<void> EraseIdentity(Graph& graph, PassContext& context);
 Result<void> CollapseResidue(Graph& graph, PassContext& context);
 Result<void> TwoValuedSigns(Graph& graph, PassContext& context);
+Result<void> FindGroups(Graph& graph, PassContext& context);
 Result<void> FoldConstants(Graph& graph, PassContext& context);
 Result<void> RecogniseLayerNorm(Graph& graph, PassContext& context);
 Result<void> RecogniseGelu(Graph& graph, PassContext& context);

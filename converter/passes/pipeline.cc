@@ -18,6 +18,7 @@ constexpr std::array kAllPasses = {
     Pass{"collapse_residue", &CollapseResidue},
     Pass{"two_valued_signs", &TwoValuedSigns},
     Pass{"split_rank_one_scales", &SplitRankOneScales},
+    Pass{"find_groups", &FindGroups},
     Pass{"fold_constants", &FoldConstants},
     Pass{"erase_identity", &EraseIdentity},
     Pass{"recognise_layer_norm", &RecogniseLayerNorm},

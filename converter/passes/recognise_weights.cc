@@ -18,6 +18,7 @@
 #include "converter/passes/linear_chain.h"
 #include "converter/passes/low_bit_linear.h"
 #include "converter/passes/passes.h"
+#include "converter/passes/two_values.h"
 #include "converter/passes/value_set.h"
 #include "kernels/gemm/gemm.h"
 
@@ -100,6 +101,10 @@ std::string CheckRange(const Graph& graph, const Activation& a,
   return "sums of its codes need more than 32 bits";
 }
 
+std::string TwoValuesText(double max_ulp) {
+  return fmt::format("1 bit {{a,b}}, {:.2g} ulp", max_ulp);
+}
+
 const char* NameOf(InputScale mode) {
   return mode == InputScale::kExact    ? "exact"
          : mode == InputScale::kFast16 ? "fast16"
@@ -119,16 +124,28 @@ class Recogniser {
       : graph_(graph), context_(context) {}
 
   Result<void> Visit(const LinearChain& chain) {
+    const GroupedWeights* groups = GroupsOf(chain);
+    if (groups != nullptr && groups->block < static_cast<size_t>(chain.k)) {
+      return VisitGroups(chain, *groups);
+    }
     const auto n = static_cast<size_t>(chain.n);
     const auto k = static_cast<size_t>(chain.k);
     const WeightCodes weights = ClassifyWeights(graph_.F32(chain.weight), k, n);
-    Activation activation = ActivationOf(graph_, chain.input);
-    LayerRecord record;
-    record.name = graph_.node(chain.matmul).name;
-    record.op = "MatMul";
-    record.weight_shape = {chain.n, chain.k};
-    record.weights = weights.Text();
-    record.activations = activation.text;
+    const Activation activation = ActivationOf(graph_, chain.input);
+    const bool floats =
+        activation.kind == Kind::kFloat || activation.kind == Kind::kColumn;
+    // Codes less a zero point that take 16 bits, for which floats have no
+    // kernel.
+    const bool wide = floats && weights.type.bits > 8;
+    if (groups != nullptr && (wide || !weights.reason.empty())) {
+      return VisitGroups(chain, *groups);
+    }
+    if ((wide || !weights.reason.empty()) && chain.k <= kMaxK) {
+      const std::optional<TwoValuedWeights> two =
+          ClassifyTwoValues(graph_.F32(chain.weight), k, n);
+      if (two) return VisitTwoValues(chain, activation, *two);
+    }
+    LayerRecord record = RecordOf(chain, activation, weights.Text());
     record.reason = weights.reason;
     if (weights.reason.empty()) {
       record.max_ulp = weights.max_ulp;
@@ -145,6 +162,98 @@ class Recogniser {
     return {};
   }
 
+  // Groups have one scale for each block of inputs, so sums are in floats.
+  Result<void> VisitGroups(const LinearChain& chain,
+                           const GroupedWeights& groups) {
+    const Activation activation = ActivationOf(graph_, chain.input);
+    LayerRecord record = RecordOf(chain, activation, groups.Text());
+    record.pattern = PatternOf(activation) + "W7";
+    return ReplaceByGroups(chain, activation, groups, std::move(record));
+  }
+
+  Result<void> ReplaceByGroups(const LinearChain& chain,
+                               const Activation& activation,
+                               const GroupedWeights& groups,
+                               LayerRecord record) {
+    if (activation.kind != Kind::kFloat) {
+      record.input_scale = NameOf(InputScale::kExact);
+    }
+    context_.layers.push_back(std::move(record));
+    const std::string weight = graph_.value(chain.weight).name;
+    std::vector<ValueId> inputs(kLowBitInputs, kNone);
+    inputs[kCodesInput] = chain.input;
+    BITTERN_TRY_ASSIGN(inputs[kWeightInput],
+                       AddCodes(graph_, weight + ".bits", groups.type,
+                                groups.values, chain.n));
+    const Shape lists{chain.n,
+                      static_cast<int64_t>(groups.scales.size()) / chain.n};
+    inputs[kGroupScaleInput] =
+        graph_.AddF32(weight + ".group_scale", lists, groups.scales);
+    const std::string zero = weight + ".group_zero";
+    if (groups.HasByteZeros()) {
+      BITTERN_TRY_ASSIGN(inputs[kGroupZeroInput],
+                         AddU8(graph_, zero, lists,
+                               {groups.zeros.begin(), groups.zeros.end()}));
+    } else if (!groups.zeros.empty()) {
+      inputs[kGroupZeroInput] = graph_.AddF32(zero, lists, groups.zeros);
+    }
+    return Finish(chain, std::move(inputs), {}, {},
+                  {{"block", static_cast<int64_t>(groups.block)}});
+  }
+
+  // {a, b}: middle + half * t, t = -1 or +1.
+  Result<void> VisitTwoValues(const LinearChain& chain,
+                              const Activation& activation,
+                              const TwoValuedWeights& weights) {
+    LayerRecord record = RecordOf(chain, activation, "");
+    record.pattern = PatternOf(activation) + "W6";
+    if (activation.kind == Kind::kFloat || activation.kind == Kind::kColumn) {
+      const GroupedWeights group = weights.AsGroup();
+      record.max_ulp = group.max_ulp;
+      record.weights = TwoValuesText(record.max_ulp);
+      return ReplaceByGroups(chain, activation, group, std::move(record));
+    }
+    const TwoValuedWeights::Signs signs = weights.AsSigns();
+    record.max_ulp = signs.codes.max_ulp;
+    record.weights = TwoValuesText(record.max_ulp);
+    record.reason = CheckRange(graph_, activation, signs.codes, chain.k);
+    if (record.reason.empty()) {
+      std::vector<float> scales;
+      BITTERN_TRY_ASSIGN(std::vector<ValueId> inputs,
+                         CodeInputs(graph_.value(chain.weight).name, activation,
+                                    signs.codes, scales));
+      BITTERN_TRY_ASSIGN(inputs[kResidualInput],
+                         AddMiddle(chain, activation, signs.middle));
+      BITTERN_TRY(Finish(chain, std::move(inputs), std::move(scales), {}));
+    } else {
+      record.weights = "f32";
+    }
+    context_.layers.push_back(std::move(record));
+    return {};
+  }
+
+  // sum_k x[m][k] * middle[n]: one sum for each row, by weights of 1.
+  Result<ValueId> AddMiddle(const LinearChain& chain,
+                            const Activation& activation,
+                            const std::vector<float>& middle) {
+    const std::string name =
+        graph_.node(chain.matmul).name + std::string(kRowSumSuffix);
+    WeightCodes ones;
+    ones.type = {runtime::Encoding::kBipolar, 1, 0};
+    ones.scales = {1.0f};
+    ones.values.assign(static_cast<size_t>(chain.k), 1);
+    std::vector<float> scales;
+    BITTERN_TRY_ASSIGN(std::vector<ValueId> inputs,
+                       CodeInputs(name, activation, ones, scales));
+    inputs[kScaleInput] = AddVector(graph_, name + ".scale", scales);
+    TrimAbsent(inputs);
+    BITTERN_TRY_ASSIGN(const ValueId sum,
+                       Emit(graph_, "LowBitLinear", name, std::move(inputs),
+                            {{"epilogue", std::string("f32")}}, name));
+    const ValueId factor = AddVector(graph_, name + ".middle", middle);
+    return Emit(graph_, "Mul", name, {sum, factor}, {}, name + ".product");
+  }
+
   void AddNotes() {
     if (per_channel_ == 0) return;
     const InputScale mode = context_.options.input_scale;
@@ -157,6 +266,29 @@ class Recogniser {
   }
 
  private:
+  // What find_groups found, if the weight still is what it was.
+  const GroupedWeights* GroupsOf(const LinearChain& chain) const {
+    const auto found = context_.groups.find(graph_.value(chain.weight).name);
+    if (found == context_.groups.end() || chain.k > kMaxK ||
+        found->second.channels != static_cast<size_t>(chain.n) ||
+        !kernels::TakesGroups(runtime::OperandOf(found->second.type)) ||
+        !StandFor(found->second, graph_.F32(chain.weight))) {
+      return nullptr;
+    }
+    return &found->second;
+  }
+
+  LayerRecord RecordOf(const LinearChain& chain, const Activation& activation,
+                       std::string weights) const {
+    LayerRecord record;
+    record.name = graph_.node(chain.matmul).name;
+    record.op = "MatMul";
+    record.weight_shape = {chain.n, chain.k};
+    record.weights = std::move(weights);
+    record.activations = activation.text;
+    return record;
+  }
+
   std::string PatternOf(const Activation& a) const {
     if (a.codes == kNone) return "";
     const auto found = context_.patterns.find(graph_.value(a.codes).name);
@@ -184,33 +316,46 @@ class Recogniser {
   Result<void> Replace(const LinearChain& chain, const Activation& activation,
                        const WeightCodes& weights, LayerRecord& record) {
     const std::string weight = graph_.value(chain.weight).name;
-    std::vector<ValueId> inputs(kLowBitInputs, kNone);
-    inputs[kCodesInput] =
-        activation.kind == Kind::kFloat || activation.kind == Kind::kColumn
-            ? chain.input
-            : activation.codes;
-    std::vector<float> scales = weights.scales;
-    std::vector<double> bias;
     if (activation.kind == Kind::kColumn) {
       const InputScale mode = ModeFor(activation, chain.k);
       record.input_scale = NameOf(mode);
       ++per_channel_;
       if (mode != InputScale::kExact) {
         const FoldedWeights folded = FoldInputScales(activation, weights, mode);
+        std::vector<ValueId> inputs(kLowBitInputs, kNone);
+        inputs[kCodesInput] = activation.codes;
         BITTERN_TRY_ASSIGN(inputs[kWeightInput],
                            AddCodes(graph_, weight + ".bits", folded.type,
                                     folded.values, chain.n));
-        inputs[kCodesInput] = activation.codes;
         return Finish(chain, std::move(inputs), folded.scales, folded.bias);
       }
-    } else if (activation.kind == Kind::kTensor) {
+    }
+    std::vector<float> scales;
+    BITTERN_TRY_ASSIGN(std::vector<ValueId> inputs,
+                       CodeInputs(weight, activation, weights, scales));
+    if (activation.kind == Kind::kFloat || activation.kind == Kind::kColumn) {
+      inputs[kCodesInput] = chain.input;
+    }
+    return Finish(chain, std::move(inputs), std::move(scales), {});
+  }
+
+  // Codes, weights and what zero points add; `scales` of the product's rows.
+  Result<std::vector<ValueId>> CodeInputs(const std::string& weight,
+                                          const Activation& activation,
+                                          const WeightCodes& weights,
+                                          std::vector<float>& scales) {
+    std::vector<ValueId> inputs(kLowBitInputs, kNone);
+    inputs[kCodesInput] = activation.codes;
+    scales = weights.scales;
+    if (activation.kind == Kind::kTensor) {
       for (float& s : scales) s *= activation.scale[0];
     }
-    BITTERN_TRY_ASSIGN(inputs[kWeightInput],
-                       AddCodes(graph_, weight + ".bits", weights.type,
-                                weights.values, chain.n));
+    BITTERN_TRY_ASSIGN(
+        inputs[kWeightInput],
+        AddCodes(graph_, weight + ".bits", weights.type, weights.values,
+                 static_cast<int64_t>(scales.size())));
     BITTERN_TRY(AddZeroPoints(weight, activation, weights, inputs));
-    return Finish(chain, std::move(inputs), std::move(scales), {});
+    return inputs;
   }
 
   // Shares of the zero points: exact in int32, which CheckRange has seen to.
@@ -244,9 +389,11 @@ class Recogniser {
     return {};
   }
 
-  // Takes the factor and the offset that follow, and makes the node.
+  // Takes the factor and the offset that follow, and makes the node. No scales:
+  // the weights have their own.
   Result<void> Finish(const LinearChain& chain, std::vector<ValueId> inputs,
-                      std::vector<float> scales, std::vector<double> bias) {
+                      std::vector<float> scales, std::vector<double> bias,
+                      AttributeMap attributes = {}) {
     const std::string name = graph_.node(chain.matmul).name;
     const std::string weight = graph_.value(chain.weight).name;
     NodeId last = chain.matmul;
@@ -255,12 +402,15 @@ class Recogniser {
     };
     const bool with_factor = chain.factor != kNone && bias.empty() &&
                              inputs[kRowScaleInput] == kNone &&
+                             inputs[kResidualInput] == kNone &&
                              TakesFactor(scales);
     if (with_factor) {
       scales = PerChannel(graph_, chain.factor, chain.n);
       last = user_of(last);
     }
-    inputs[kScaleInput] = AddVector(graph_, weight + ".scale", scales);
+    if (!scales.empty()) {
+      inputs[kScaleInput] = AddVector(graph_, weight + ".scale", scales);
+    }
     // A factor that stays a node stands between the product and the offset.
     if (chain.offset != kNone && (chain.factor == kNone || with_factor)) {
       const std::vector<float> offset =
@@ -277,8 +427,8 @@ class Recogniser {
     }
     TrimAbsent(inputs);
     graph_.node(last).name = name;
-    return Rewrite(graph_, last, "LowBitLinear", inputs,
-                   {{"epilogue", std::string("f32")}});
+    attributes["epilogue"] = std::string("f32");
+    return Rewrite(graph_, last, "LowBitLinear", inputs, attributes);
   }
 
   Graph& graph_;

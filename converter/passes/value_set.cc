@@ -206,14 +206,29 @@ class Classifier {
 
 }  // namespace
 
-std::string WeightCodes::Text() const {
-  if (!reason.empty()) return "f32";
+std::optional<runtime::CodeType> NarrowestType(int lo, int hi) {
   for (const Form& form : kForms) {
-    if (form.encoding != type.encoding || form.bits != type.bits) continue;
-    return max_ulp == 0 ? fmt::format("{}, exact", form.name)
-                        : fmt::format("{}, {:.2g} ulp", form.name, max_ulp);
+    if (!form.odd && form.bits <= 8 && form.lo <= lo && hi <= form.hi) {
+      return runtime::CodeType{form.encoding, form.bits, 0};
+    }
+  }
+  return std::nullopt;
+}
+
+std::string NameOfType(const runtime::CodeType& type) {
+  for (const Form& form : kForms) {
+    if (form.encoding == type.encoding && form.bits == type.bits) {
+      return form.name;
+    }
   }
   return "f32";
+}
+
+std::string WeightCodes::Text() const {
+  if (!reason.empty()) return "f32";
+  const std::string name = NameOfType(type);
+  return max_ulp == 0 ? name + ", exact"
+                      : fmt::format("{}, {:.2g} ulp", name, max_ulp);
 }
 
 WeightCodes ClassifyWeights(const std::vector<float>& weights, size_t k,

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,12 @@ struct WeightCodes {
   // "1 bit +-s", "ternary", "4 bit signed"... and how exact.
   std::string Text() const;
 };
+
+// The narrowest encoding of at most 8 bits, with 0 among its values, that holds
+// lo..hi.
+std::optional<runtime::CodeType> NarrowestType(int lo, int hi);
+// "4 bit signed".
+std::string NameOfType(const runtime::CodeType& type);
 
 // `weights` row-major [k][n]: output channels are columns, as in MatMul.
 WeightCodes ClassifyWeights(const std::vector<float>& weights, size_t k,

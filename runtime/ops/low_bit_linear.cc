@@ -224,6 +224,6 @@ constexpr AttributeSpec kAttributes[] = {
 }  // namespace
 
 constinit const OpInfo kLowBitLinearOp = SimpleOpInfo(
-    "LowBitLinear", 3, kLinearInputs, kAttributes, &CreateOp<LowBitLinearOp>);
+    "LowBitLinear", 2, kLinearInputs, kAttributes, &CreateOp<LowBitLinearOp>);
 
 }  // namespace bittern::runtime

@@ -51,6 +51,7 @@ class Graph:
             self.nodes, "graph", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
             [helper.make_tensor_value_info(output, TensorProto.FLOAT, out_shape)], self.constants)
         imports = [helper.make_opsetid("", self.opset)]
+        imports += [helper.make_opsetid(domain, 1) for domain in sorted({n.domain for n in self.nodes if n.domain})]
         made = helper.make_model(graph, opset_imports=imports, producer_name="make_catalogue.py")
         made.ir_version = self.ir
         return made
@@ -72,8 +73,6 @@ def save(name, graph, x, output, layers, reference=None):
         other, other_output = reference
         y = run(other.model(list(x.shape), other_output, None), x)
     made = graph.model(list(x.shape), output, list(y.shape))
-    for domain in sorted({n.domain for n in made.graph.node if n.domain}):
-        made.opset_import.append(helper.make_opsetid(domain, 1))
     (folder / "model.onnx").write_bytes(made.SerializeToString())
     np.save(folder / "input.npy", x)
     np.save(folder / "output.npy", y.astype(F32))
@@ -235,6 +234,79 @@ def weights_other(rng):
     save("w8_rank_one_scale", g, inputs(13), y, [{"weights": "f32", "reason": "grid"}])
 
 
+def two_valued(rng):
+    """Rows of two values: {0, a}, and {a, b} = m + d t with t = -1, 1."""
+    t = rng.integers(0, 2, (N, K))
+    t[:, :2] = [0, 1]
+    a, b = rng.uniform(-0.3, -0.1, (N, 1)).astype(F32), rng.uniform(0.05, 0.4, (N, 1)).astype(F32)
+    a[0], b[1], a[2] = 0.07, -0.01, 0  # both of one sign, and one 0
+    for name, make, text, more in (
+            ("w6_zero_a", plain_activation, ACT8, {"values": t * b, "weights": "1 bit {0,s}", "codes": t}),
+            ("w6_a_b", plain_activation, ACT8, {}),
+            ("w6_a_b_sign", lambda g: g.op("Sign", "x"), "1 bit", {}),
+            ("w6_a_b_4bit", lambda g: lsq(g, "x", F32(0.21), F32(3), -8, 7), "4 bit signed", {}),
+            ("w6_a_b_per_token", per_token, "8 bit signed dynamic row", {}),
+            ("w6_a_b_float", lambda g: "x", "f32", {})):
+        values = more.get("values", np.where(t == 1, b, a)).astype(F32)
+        far = np.abs(values) == np.maximum(np.abs(a), np.abs(b))  # code 1; the value nearer to 0 is -1, or 0
+        g = Graph()
+        y = g.op("MatMul", make(g), g.const(values.T))
+        codes = more.get("codes", far if text == "f32" else 2 * far.astype(int) - 1)
+        layer = {"weights": more.get("weights", "1 bit {a,b}"), "activations": text, "codes": codes}
+        save(name, g, inputs(50), y, [layer])
+
+
+def group_wise(rng):
+    """A scale for each group of inputs, the last group short."""
+    k, block = 80, 32
+    blocks = -(-k // block)
+
+    def draw(bits):
+        codes = rng.integers(0, 2 ** bits, (N, blocks * block))
+        codes[:, :2] = [0, 2 ** bits - 1]
+        return codes, rng.uniform(0.05, 0.2, (N, blocks)).astype(F32), rng.integers(0, 2 ** bits, (N, blocks))
+
+    def pack(codes, bits):
+        shifts = np.arange(0, 8, bits)
+        return (codes.reshape(N, -1, 8 // bits) << shifts).sum(-1).astype(np.uint8)
+
+    def n_bits(name, bits, text, zeros=None, bias=False, moved=0):
+        codes, scale, zero = draw(bits)
+        g = Graph()
+        more = []
+        if zeros == "packed":
+            padded = np.concatenate([zero, np.zeros((N, -blocks % (8 // bits)), int)], 1)
+            more = [g.const(pack(padded, bits), np.uint8)]
+        elif zeros == "floats":
+            more = [g.const(zero + 0.25)]
+        if bias:
+            more = (more or [""]) + ["", g.const(rng.standard_normal(N))]
+        y = g.op("MatMulNBits", "x", g.const(pack(codes, bits).reshape(N, blocks, -1), np.uint8), g.const(scale), *more,
+                 domain="com.microsoft", K=k, N=N, bits=bits, block_size=block)
+        save(name, g, inputs(60, (1, ROWS, k)), y,
+             [{"weights": text, "activations": "f32", "codes": codes[:, :k] - moved}])
+
+    n_bits("w7_matmulnbits_4bit", 4, "4 bit signed, groups of 32", bias=True, moved=8)
+    n_bits("w7_matmulnbits_2bit_zp", 2, "2 bit unsigned with zero points, groups of 32", zeros="packed")
+    n_bits("w7_matmulnbits_4bit_float_zp", 4, "4 bit unsigned with zero points, groups of 32", zeros="floats")
+
+    codes, scale, zero = draw(4)
+    codes, signed, zero = codes[:, :k], codes[:, :k] - 8, zero - 8
+    g = Graph(opset=21, ir=10)
+    w = g.op("DequantizeLinear", g.packed(TensorProto.INT4, signed.T), g.const(scale.T), g.packed(TensorProto.INT4, zero.T),
+             axis=0, block_size=block)
+    save("w7_blocked_dequantize_4bit", g, inputs(61, (1, ROWS, k)), g.op("MatMul", "x", w),
+         [{"weights": "4 bit unsigned with zero points, groups of 32", "activations": "f32", "codes": codes}])
+
+    k, block = 64, 16
+    codes = rng.integers(-1, 2, (N, k))
+    g = Graph()
+    w = g.op("Mul", g.const(codes.reshape(N, k // block, block)), g.const(rng.uniform(0.05, 0.2, (N, k // block, 1))))
+    y = linear(g, plain_activation(g), g.op("Reshape", w, g.const([N, k], np.int64)))
+    save("w7_by_hand_ternary", g, inputs(62, (1, ROWS, k)), y,
+         [{"weights": "ternary, groups of 16", "activations": ACT8, "codes": codes}])
+
+
 # --- activations
 
 def with_weights(rng, name, make, text, shape=(1, ROWS, K), graph=None, reference=None, **more):
@@ -342,7 +414,8 @@ def dynamic_integer(rng):
 def main():
     shutil.rmtree(ROOT, ignore_errors=True)
     for seed, make in enumerate((weights_int8_dq, weights_int4, weights_quantize_dequantize, weights_lsq, weights_sign,
-                                 weights_ternary, weights_folded, weights_other, activations, signs, dynamic_integer)):
+                                 weights_ternary, weights_folded, weights_other, activations, signs, dynamic_integer,
+                                 two_valued, group_wise)):
         make(np.random.default_rng(seed))
 
 

@@ -1,0 +1,193 @@
+// Finds weights with a scale for each group of inputs while the graph still
+// says how they are made: codes [less zero points] times scales, spread, moved
+// and cut in any way on their way to the product. MatMulNBits, blocked
+// DequantizeLinear and what is written by hand come in that form. Codes, zero
+// points and scales are computed apart for every weight and kept for
+// recognise_weights; the graph stays as it is.
+#include <algorithm>
+#include <array>
+#include <unordered_map>
+
+#include "converter/ir/evaluate.h"
+#include "converter/passes/edit.h"
+#include "converter/passes/few_levels.h"
+#include "converter/passes/passes.h"
+#include "converter/passes/weight_groups.h"
+
+namespace bittern::convert {
+namespace {
+
+constexpr int kMaxDepth = 16;  // nodes above a weight
+constexpr size_t kMaxNodes = 128;
+constexpr std::array<std::string_view, 6> kMoves = {
+    "Reshape", "Transpose", "Slice", "Squeeze", "Unsqueeze", "Flatten"};
+
+bool AllZero(const std::vector<float>& values) {
+  return std::all_of(values.begin(), values.end(),
+                     [](float x) { return x == 0; });
+}
+
+// A weight as moves of fl(fl(codes - zeros) * scales); zeros may be absent.
+struct Formula {
+  std::vector<const Node*> moves;  // from the weight upwards
+  ValueId product = kNone, codes = kNone, zeros = kNone, scales = kNone;
+};
+
+bool IsInteger(const Graph& graph, ValueId id) {
+  const Node* cast = ProducerIf(graph, id, "Cast");
+  return cast != nullptr && IsParameter(graph, id) &&
+         graph.value(cast->inputs[0]).type &&
+         graph.value(cast->inputs[0]).type->dtype != runtime::DType::kF32;
+}
+
+// The side of a product that is codes: a difference, or what was an integer, or
+// a constant.
+bool TakeCodes(const Graph& graph, ValueId id, Formula& formula) {
+  if (const Node* sub = ProducerIf(graph, id, "Sub")) {
+    formula.codes = sub->inputs[0];
+    formula.zeros = sub->inputs[1];
+    return true;
+  }
+  formula.codes = id;
+  formula.zeros = kNone;
+  return IsInteger(graph, id);
+}
+
+std::optional<Formula> MatchFormula(const Graph& graph, ValueId id) {
+  Formula formula;
+  for (int depth = 0; depth < kMaxDepth; ++depth) {
+    const Node* node = graph.Producer(id);
+    if (node == nullptr) return std::nullopt;
+    if (node->op == "Mul") {
+      formula.product = id;
+      const ValueId a = node->inputs[0], b = node->inputs[1];
+      const bool first = TakeCodes(graph, a, formula);
+      if (!first && !TakeCodes(graph, b, formula)) {
+        // Codes as floats: the side that has all elements.
+        const bool whole = StaticShape(graph, b) == StaticShape(graph, id);
+        formula.codes = whole ? b : a;
+      }
+      formula.scales = OtherInput(*node, first || formula.codes == a ? a : b);
+      return formula;
+    }
+    const bool moves =
+        std::find(kMoves.begin(), kMoves.end(), node->op) != kMoves.end();
+    if (!moves || node->inputs.empty()) return std::nullopt;
+    formula.moves.push_back(node);
+    id = node->inputs[0];
+  }
+  return std::nullopt;
+}
+
+// A graph of its own that computes one part of a weight.
+class PartGraph {
+ public:
+  explicit PartGraph(const Graph& source) : source_(source) {}
+
+  // The part spread to the shape of the product, then moved as that is; empty
+  // if it cannot be computed.
+  Result<std::vector<float>> Compute(const Formula& formula, ValueId part) {
+    ValueId id = Copy(part, 0);
+    const std::optional<Shape> shape = StaticShape(source_, formula.product);
+    if (id == kNone || !shape) return std::vector<float>();
+    const std::vector<int64_t> dims(shape->dims().begin(), shape->dims().end());
+    const ValueId target =
+        graph_.AddI64("shape", {static_cast<int64_t>(dims.size())}, dims);
+    id = graph_.Emit("Expand", "part", {id, target}, {}, "part", std::nullopt);
+    for (size_t i = formula.moves.size(); i-- > 0;) {
+      const Node& move = *formula.moves[i];
+      std::vector<ValueId> inputs = {id};
+      for (size_t j = 1; j < move.inputs.size(); ++j) {
+        inputs.push_back(Copy(move.inputs[j], 0));
+        if (inputs.back() == kNone) return std::vector<float>();
+      }
+      id = graph_.Emit(move.op, "part", inputs, move.attributes, "part",
+                       std::nullopt);
+    }
+    graph_.outputs = {id};
+    graph_.output_names = {"part"};
+    BITTERN_TRY(graph_.Sort());
+    PassContext context;
+    BITTERN_TRY(FoldConstants(graph_, context));
+    return graph_.F32(graph_.outputs[0]);
+  }
+
+ private:
+  // The value `id` of the source here, with all that makes it.
+  ValueId Copy(ValueId id, int depth) {
+    if (id == kNone || depth > kMaxDepth || copies_.size() > kMaxNodes) {
+      return kNone;
+    }
+    if (const auto found = copies_.find(id); found != copies_.end()) {
+      return found->second;
+    }
+    const Value& value = source_.value(id);
+    if (value.constant != nullptr) {
+      return copies_[id] =
+                 graph_.AddConstant(value.name, *value.type, value.constant);
+    }
+    const Node* node = source_.Producer(id);
+    if (node == nullptr || node->outputs.size() != 1) return kNone;
+    std::vector<ValueId> inputs;
+    for (ValueId input : node->inputs) {
+      inputs.push_back(Copy(input, depth + 1));
+      if (input != kNone && inputs.back() == kNone) return kNone;
+    }
+    return copies_[id] = graph_.Emit(node->op, node->name, inputs,
+                                     node->attributes, value.name, value.type);
+  }
+
+  const Graph& source_;
+  Graph graph_;
+  std::unordered_map<ValueId, ValueId> copies_;
+};
+
+Result<void> FindGroupsOf(Graph& graph, ValueId weight, PassContext& context) {
+  const std::optional<Shape> shape = StaticShape(graph, weight);
+  if (!shape || shape->rank() != 2 || shape->Elements() == 0 ||
+      graph.IsConstant(weight) || !IsParameter(graph, weight)) {
+    return {};
+  }
+  const std::string name = graph.value(weight).name;
+  const std::optional<Formula> formula = MatchFormula(graph, weight);
+  if (!formula || context.groups.contains(name)) return {};
+  const auto compute = [&](ValueId part) {
+    return PartGraph(graph).Compute(*formula, part);
+  };
+  // One scale for a row: its values say as much (value_set.h), unless zero
+  // points have fractions or make the codes wider than they are.
+  const std::optional<Shape> scales = StaticShape(graph, formula->scales);
+  const bool by_row = !scales || scales->Elements() <= (*shape)[1];
+  if (by_row && formula->zeros == kNone) return {};
+  const auto elements = static_cast<size_t>(shape->Elements());
+  WeightParts parts;
+  if (formula->zeros != kNone) {
+    BITTERN_TRY_ASSIGN(parts.zeros, compute(formula->zeros));
+    if (parts.zeros.size() != elements) return {};
+    if (by_row && AllZero(parts.zeros)) return {};
+  }
+  BITTERN_TRY_ASSIGN(parts.scales, compute(formula->scales));
+  BITTERN_TRY_ASSIGN(parts.codes, compute(formula->codes));
+  if (parts.codes.size() != elements || parts.scales.size() != elements) {
+    return {};
+  }
+  std::optional<GroupedWeights> groups =
+      GroupWeights(parts, static_cast<size_t>((*shape)[0]),
+                   static_cast<size_t>((*shape)[1]));
+  if (!groups || (by_row && groups->zeros.empty())) return {};
+  graph.notes.push_back("'" + name + "': " + groups->Text());
+  context.groups.emplace(name, std::move(*groups));
+  return {};
+}
+
+}  // namespace
+
+Result<void> FindGroups(Graph& graph, PassContext& context) {
+  for (const Node& node : graph.nodes()) {
+    if (node.removed || node.op != "MatMul") continue;
+    BITTERN_TRY(FindGroupsOf(graph, node.inputs[1], context));
+  }
+  return {};
+}
+
+}  // namespace bittern::convert
