@@ -86,7 +86,8 @@ Result<void> LowBitLinearOp::CheckWeights(const InferContext& context) {
     return WrongInput(context, kLinearWeights, "w", "a constant");
   product_.k = static_cast<size_t>(k);
   n_ = static_cast<size_t>(w.shape[0]);
-  if (product_.types.activations == Operand::kF32) return CheckGroups(context);
+  BITTERN_TRY(CheckGroups(context));
+  if (product_.types.activations == Operand::kF32) return {};
   const size_t most = kernels::MaxK(product_.types, 32);
   if (product_.k <= most) return {};
   return context.Fail("sums: got " + std::to_string(k) + " products of " +
@@ -95,7 +96,7 @@ Result<void> LowBitLinearOp::CheckWeights(const InferContext& context) {
                       std::to_string(most) + " to fit 32 bits");
 }
 
-// Of weights of float activations; others are refused by the epilogue.
+// For float activations; the epilogue refuses them for others.
 Result<void> LowBitLinearOp::CheckGroups(const InferContext& context) {
   product_.types.group = zero_bytes_ = 0;
   product_.types.zeros = Has(context, kLinearGroupZero);

@@ -174,6 +174,8 @@ TEST_CASE("Groups that do not fit the weights are refused") {
   codes.inputs[kScale] = Constant(Iota({6}));
   CHECK(ErrorOf(codes) ==
         "input group_scale: got f32[6,3], expected nothing for epilogue f32");
+  codes.inputs[kGroupScale] = codes.inputs[kGroupZero] = std::nullopt;
+  CHECK(ErrorOf(codes) == "block: got 16, expected none without group_scale");
   OpCall plain = layer.call;
   plain.inputs[kGroupScale] = plain.inputs[kGroupZero] = std::nullopt;
   CHECK(ErrorOf(plain) == "block: got 16, expected none without group_scale");
