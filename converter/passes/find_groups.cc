@@ -7,10 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <unordered_map>
+#include <unordered_set>
+#include <utility>
 
 #include "converter/ir/evaluate.h"
 #include "converter/passes/edit.h"
-#include "converter/passes/few_levels.h"
 #include "converter/passes/passes.h"
 #include "converter/passes/weight_groups.h"
 
@@ -35,8 +36,7 @@ struct Formula {
 
 bool IsInteger(const Graph& graph, ValueId id) {
   const Node* cast = ProducerIf(graph, id, "Cast");
-  return cast != nullptr && IsParameter(graph, id) &&
-         graph.value(cast->inputs[0]).type &&
+  return cast != nullptr && graph.value(cast->inputs[0]).type &&
          graph.value(cast->inputs[0]).type->dtype != runtime::DType::kF32;
 }
 
@@ -142,39 +142,48 @@ class PartGraph {
   std::unordered_map<ValueId, ValueId> copies_;
 };
 
-Result<void> FindGroupsOf(Graph& graph, ValueId weight, PassContext& context) {
-  const std::optional<Shape> shape = StaticShape(graph, weight);
-  if (!shape || shape->rank() != 2 || shape->Elements() == 0 ||
-      graph.IsConstant(weight) || !IsParameter(graph, weight)) {
-    return {};
-  }
-  const std::string name = graph.value(weight).name;
-  const std::optional<Formula> formula = MatchFormula(graph, weight);
-  if (!formula || context.groups.contains(name)) return {};
-  const auto compute = [&](ValueId part) {
-    return PartGraph(graph).Compute(*formula, part);
-  };
+// The parts of weight `id`; nothing if it is made in another way, or says no
+// more than its values do.
+Result<std::optional<WeightParts>> PartsOf(const Graph& graph, ValueId id,
+                                           const Shape& shape) {
+  const std::optional<Formula> formula = MatchFormula(graph, id);
+  if (!formula) return std::optional<WeightParts>();
   // One scale for a row: its values say as much (value_set.h), unless zero
   // points have fractions or make the codes wider than they are.
   const std::optional<Shape> scales = StaticShape(graph, formula->scales);
-  const bool by_row = !scales || scales->Elements() <= (*shape)[1];
-  if (by_row && formula->zeros == kNone) return {};
-  const auto elements = static_cast<size_t>(shape->Elements());
+  const bool by_row = !scales || scales->Elements() <= shape[1];
+  if (by_row && formula->zeros == kNone) return std::optional<WeightParts>();
+  const auto elements = static_cast<size_t>(shape.Elements());
   WeightParts parts;
-  if (formula->zeros != kNone) {
-    BITTERN_TRY_ASSIGN(parts.zeros, compute(formula->zeros));
-    if (parts.zeros.size() != elements) return {};
-    if (by_row && AllZero(parts.zeros)) return {};
+  for (const auto& [part, values] :
+       {std::pair(formula->codes, &parts.codes),
+        std::pair(formula->zeros, &parts.zeros),
+        std::pair(formula->scales, &parts.scales)}) {
+    if (part == kNone) continue;
+    BITTERN_TRY_ASSIGN(*values, PartGraph(graph).Compute(*formula, part));
+    if (values->size() != elements) return std::optional<WeightParts>();
+    if (by_row && part == formula->zeros && AllZero(*values)) {
+      return std::optional<WeightParts>();
+    }
   }
-  BITTERN_TRY_ASSIGN(parts.scales, compute(formula->scales));
-  BITTERN_TRY_ASSIGN(parts.codes, compute(formula->codes));
-  if (parts.codes.size() != elements || parts.scales.size() != elements) {
+  return std::optional(std::move(parts));
+}
+
+Result<void> FindGroupsOf(Graph& graph, ValueId weight, PassContext& context) {
+  const std::optional<Shape> shape = StaticShape(graph, weight);
+  if (!shape || shape->rank() != 2 || shape->Elements() == 0 ||
+      graph.IsConstant(weight)) {
     return {};
   }
+  BITTERN_TRY_ASSIGN(const std::optional<WeightParts> parts,
+                     PartsOf(graph, weight, *shape));
+  if (!parts) return {};
+  const auto k = static_cast<size_t>((*shape)[0]);
   std::optional<GroupedWeights> groups =
-      GroupWeights(parts, static_cast<size_t>((*shape)[0]),
-                   static_cast<size_t>((*shape)[1]));
-  if (!groups || (by_row && groups->zeros.empty())) return {};
+      GroupWeights(*parts, k, static_cast<size_t>((*shape)[1]));
+  // One group for a row whose zero points fold away: values say as much.
+  if (!groups || (groups->block == k && groups->zeros.empty())) return {};
+  const std::string name = graph.value(weight).name;
   graph.notes.push_back("'" + name + "': " + groups->Text());
   context.groups.emplace(name, std::move(*groups));
   return {};
@@ -183,8 +192,10 @@ Result<void> FindGroupsOf(Graph& graph, ValueId weight, PassContext& context) {
 }  // namespace
 
 Result<void> FindGroups(Graph& graph, PassContext& context) {
+  std::unordered_set<ValueId> seen;  // many products may share a weight
   for (const Node& node : graph.nodes()) {
     if (node.removed || node.op != "MatMul") continue;
+    if (!seen.insert(node.inputs[1]).second) continue;
     BITTERN_TRY(FindGroupsOf(graph, node.inputs[1], context));
   }
   return {};

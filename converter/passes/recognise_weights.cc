@@ -141,9 +141,11 @@ class Recogniser {
       return VisitGroups(chain, *groups);
     }
     if ((wide || !weights.reason.empty()) && chain.k <= kMaxK) {
-      const std::optional<TwoValuedWeights> two =
-          ClassifyTwoValues(graph_.F32(chain.weight), k, n);
+      const std::vector<float> values = graph_.F32(chain.weight);
+      const auto two = ClassifyTwoValues(values, k, n);
       if (two) return VisitTwoValues(chain, activation, *two);
+      const auto by_value = GroupsByValue(values, k, n);
+      if (by_value) return VisitGroups(chain, *by_value);
     }
     LayerRecord record = RecordOf(chain, activation, weights.Text());
     record.reason = weights.reason;
@@ -168,6 +170,7 @@ class Recogniser {
     const Activation activation = ActivationOf(graph_, chain.input);
     LayerRecord record = RecordOf(chain, activation, groups.Text());
     record.pattern = PatternOf(activation) + "W7";
+    record.max_ulp = groups.max_ulp;
     return ReplaceByGroups(chain, activation, groups, std::move(record));
   }
 

@@ -5,10 +5,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <numeric>
 
+#include "converter/passes/level_grid.h"
 #include "converter/passes/value_set.h"
 
 namespace bittern::convert {
@@ -75,6 +77,77 @@ std::optional<runtime::CodeType> TypeOf(const std::vector<int16_t>& values) {
   return NarrowestType(*lo, *hi);
 }
 
+// Blocks that quantisers use.
+constexpr std::array<size_t, 5> kBlocks = {256, 128, 64, 32, 16};
+
+// The grid of every block of a matrix, written into parts of its shape. Codes
+// start at 0 where some are negative: zero points keep asymmetric ones narrow.
+class BlockFitter {
+ public:
+  BlockFitter(const std::vector<float>& weights, size_t k, size_t n)
+      : weights_(weights), k_(k), n_(n) {
+    parts_.codes.resize(k * n);
+    parts_.scales.resize(k * n);
+    parts_.zeros.resize(k * n);
+  }
+
+  bool Fit(size_t block) {
+    max_ulp_ = 0;
+    for (size_t j = 0; j < n_; ++j) {
+      for (size_t i = 0; i < k_; i += block) {
+        if (!FitBlock(j, i, std::min(i + block, k_))) return false;
+      }
+    }
+    return true;
+  }
+
+  const WeightParts& parts() const { return parts_; }
+  double max_ulp() const { return max_ulp_; }
+
+ private:
+  bool FitBlock(size_t channel, size_t first, size_t end) {
+    values_.clear();
+    for (size_t i = first; i < end; ++i) {
+      values_.push_back(weights_[i * n_ + channel]);
+      if (!std::isfinite(values_.back())) return false;
+    }
+    std::sort(values_.begin(), values_.end());
+    levels_.clear();
+    for (float value : values_) {
+      if (levels_.empty() || levels_.back().value != value) {
+        levels_.push_back({value, 0});
+      }
+      ++levels_.back().count;
+    }
+    const std::optional<LevelGrid> grid = FitGrid(levels_);
+    if (!grid) return false;
+    const auto [lo, hi] =
+        std::minmax_element(grid->codes.begin(), grid->codes.end());
+    const int zero = std::max(0, -int{*lo});
+    if (*hi + zero > static_cast<int>(kMaxByte)) return false;
+    max_ulp_ = std::max(max_ulp_, grid->max_ulp);
+    for (size_t i = first; i < end; ++i) {
+      const size_t at = i * n_ + channel;
+      const auto level = std::lower_bound(
+          levels_.begin(), levels_.end(), weights_[at],
+          [](const Level& l, float value) { return l.value < value; });
+      const int16_t code =
+          grid->codes[static_cast<size_t>(level - levels_.begin())];
+      parts_.codes[at] = static_cast<float>(code + zero);
+      parts_.scales[at] = grid->scale;
+      parts_.zeros[at] = static_cast<float>(zero);
+    }
+    return true;
+  }
+
+  const std::vector<float>& weights_;
+  size_t k_, n_;
+  WeightParts parts_;
+  double max_ulp_ = 0;
+  std::vector<float> values_;
+  std::vector<Level> levels_;
+};
+
 }  // namespace
 
 bool GroupedWeights::HasByteZeros() const {
@@ -84,9 +157,11 @@ bool GroupedWeights::HasByteZeros() const {
 std::string GroupedWeights::Text() const {
   const std::string codes =
       NameOfType(type) + (zeros.empty() ? "" : " with zero points");
+  const std::string error =
+      max_ulp == 0 ? "exact" : fmt::format("{:.2g} ulp", max_ulp);
   return block * channels == values.size()
-             ? codes + ", exact"
-             : fmt::format("{}, groups of {}, exact", codes, block);
+             ? codes + ", " + error
+             : fmt::format("{}, groups of {}, {}", codes, block, error);
 }
 
 std::optional<GroupedWeights> GroupWeights(const WeightParts& parts, size_t k,
@@ -118,6 +193,19 @@ std::optional<GroupedWeights> GroupWeights(const WeightParts& parts, size_t k,
   groups.zeros = PerGroup(parts.zeros, k, n, groups.block);
   for (float& zero : groups.zeros) zero -= offset;
   return groups;
+}
+
+std::optional<GroupedWeights> GroupsByValue(const std::vector<float>& weights,
+                                            size_t k, size_t n) {
+  if (k <= kBlocks.back() || weights.size() != k * n) return std::nullopt;
+  BlockFitter fitter(weights, k, n);
+  for (size_t block : kBlocks) {
+    if (block >= k || !fitter.Fit(block)) continue;
+    std::optional<GroupedWeights> groups = GroupWeights(fitter.parts(), k, n);
+    if (groups) groups->max_ulp = fitter.max_ulp();
+    return groups;
+  }
+  return std::nullopt;
 }
 
 bool StandFor(const GroupedWeights& groups, const std::vector<float>& weights) {

@@ -23,7 +23,7 @@ struct GroupedWeights {
 
   // Whether every zero point is an integer of 0 to 255.
   bool HasByteZeros() const;
-  // "4 bit unsigned, groups of 32, exact".
+  // "4 bit unsigned, groups of 32, exact"; "... 1 ulp".
   std::string Text() const;
 };
 
@@ -39,6 +39,12 @@ struct WeightParts {
 // group.
 std::optional<GroupedWeights> GroupWeights(const WeightParts& parts, size_t k,
                                            size_t n);
+
+// The groups of float weights [k][n] that someone has folded: blocks of 16, 32
+// ... 256 inputs whose values lie on a grid each, up to its noise. The largest
+// blocks that do; nothing if none.
+std::optional<GroupedWeights> GroupsByValue(const std::vector<float>& weights,
+                                            size_t k, size_t n);
 
 // Whether they stand for `weights` [k][n], bit by bit.
 bool StandFor(const GroupedWeights& groups, const std::vector<float>& weights);

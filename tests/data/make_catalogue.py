@@ -298,6 +298,14 @@ def group_wise(rng):
     save("w7_blocked_dequantize_4bit", g, inputs(61, (1, ROWS, k)), g.op("MatMul", "x", w),
          [{"weights": "4 bit unsigned with zero points, groups of 32", "activations": "f32", "codes": codes}])
 
+    codes, scale, zero = draw(4)
+    codes, zero = codes[:, :k], np.repeat(zero, block, 1)[:, :k]
+    codes[:, block:block + 2] = codes[:, 2 * block:2 * block + 2] = [0, 15]
+    values = (codes - zero).astype(F32) * np.repeat(scale, block, 1)[:, :k]
+    g = Graph()
+    save("w7_folded_values", g, inputs(63, (1, ROWS, k)), g.op("MatMul", "x", g.const(values.T)),
+         [{"weights": "4 bit unsigned with zero points, groups of 32, exact", "activations": "f32", "codes": codes}])
+
     k, block = 64, 16
     codes = rng.integers(-1, 2, (N, k))
     g = Graph()

@@ -3,6 +3,8 @@
 #include "converter/passes/weight_groups.h"
 
 #include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
 #include <random>
 
 namespace bittern::convert {
@@ -103,6 +105,41 @@ TEST_CASE("no zero points, other widths") {
   parts = Parts(0, 1, [](size_t) { return 0.0f; });
   parts.zeros.clear();
   CHECK(Check(parts).type.bits == 1);
+}
+
+// All weights within the tolerance of the grids.
+void CheckByValue(const std::vector<float>& weights, const std::string& text) {
+  const auto groups = GroupsByValue(weights, kK, kN);
+  REQUIRE(groups);
+  CHECK(groups->Text().starts_with(text));
+  const size_t count = (kK + groups->block - 1) / groups->block;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const size_t k = i / kN, n = i % kN, g = n * count + k / groups->block;
+    auto code = static_cast<float>(groups->values[n * kK + k]);
+    if (!groups->zeros.empty()) code -= groups->zeros[g];
+    const float got = code * groups->scales[g];
+    CHECK(std::fabs(got - weights[i]) <= 4 * 0x1p-23f * std::fabs(weights[i]));
+  }
+}
+
+TEST_CASE("groups that were folded to floats are found by their values") {
+  CheckByValue(Weights(Parts(0, 15, [](size_t) { return 8.0f; })),
+               "4 bit signed, groups of 16");
+  CheckByValue(Weights(Parts(
+                   0, 15, [](size_t g) { return static_cast<float>(g % 16); })),
+               "4 bit unsigned with zero points, groups of 16");
+  CheckByValue(Weights(Parts(0, 2, [](size_t) { return 1.0f; })),
+               "ternary, groups of 16");
+  std::vector<float> weights =
+      Weights(Parts(0, 15, [](size_t) { return 8.0f; }));
+  weights[5] *= 1.0001f;
+  CHECK_FALSE(GroupsByValue(weights, kK, kN));
+  weights[5] = std::numeric_limits<float>::infinity();
+  CHECK_FALSE(GroupsByValue(weights, kK, kN));
+  std::mt19937 random(9);
+  for (float& w : weights) w = static_cast<float>(random()) * 0x1p-32f;
+  CHECK_FALSE(GroupsByValue(weights, kK, kN));
+  CHECK_FALSE(GroupsByValue({1, 2, 3}, 3, 1));
 }
 
 TEST_CASE("what is no grouped weight") {
