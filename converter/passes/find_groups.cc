@@ -32,6 +32,7 @@ bool AllZero(const std::vector<float>& values) {
 struct Formula {
   std::vector<const Node*> moves;  // from the weight upwards
   ValueId product = kNone, codes = kNone, zeros = kNone, scales = kNone;
+  bool sure = true;  // which side of the product is codes
 };
 
 bool IsInteger(const Graph& graph, ValueId id) {
@@ -62,12 +63,8 @@ std::optional<Formula> MatchFormula(const Graph& graph, ValueId id) {
       formula.product = id;
       const ValueId a = node->inputs[0], b = node->inputs[1];
       const bool first = TakeCodes(graph, a, formula);
-      if (!first && !TakeCodes(graph, b, formula)) {
-        // Codes as floats: the side that has all elements.
-        const bool whole = StaticShape(graph, b) == StaticShape(graph, id);
-        formula.codes = whole ? b : a;
-      }
-      formula.scales = OtherInput(*node, first || formula.codes == a ? a : b);
+      formula.sure = first || TakeCodes(graph, b, formula);  // else b, to try
+      formula.scales = first ? b : a;
       return formula;
     }
     const bool moves =
@@ -142,31 +139,49 @@ class PartGraph {
   std::unordered_map<ValueId, ValueId> copies_;
 };
 
-// The parts of weight `id`; nothing if it is made in another way, or says no
-// more than its values do.
-Result<std::optional<WeightParts>> PartsOf(const Graph& graph, ValueId id,
+// The parts of a weight of this shape; nothing if the run makes them, or if
+// they say no more than its values do.
+Result<std::optional<WeightParts>> PartsOf(const Graph& graph,
+                                           const Formula& formula,
                                            const Shape& shape) {
-  const std::optional<Formula> formula = MatchFormula(graph, id);
-  if (!formula) return std::optional<WeightParts>();
   // One scale for a row: its values say as much (value_set.h), unless zero
   // points have fractions or make the codes wider than they are.
-  const std::optional<Shape> scales = StaticShape(graph, formula->scales);
-  const bool by_row = !scales || scales->Elements() <= shape[1];
-  if (by_row && formula->zeros == kNone) return std::optional<WeightParts>();
+  const auto is_row = [&](ValueId part) {
+    const std::optional<Shape> own = StaticShape(graph, part);
+    return !own || own->Elements() <= shape[1];
+  };
+  const bool by_row = is_row(formula.scales);
+  if (formula.zeros == kNone && (by_row || is_row(formula.codes))) {
+    return std::optional<WeightParts>();
+  }
   const auto elements = static_cast<size_t>(shape.Elements());
   WeightParts parts;
   for (const auto& [part, values] :
-       {std::pair(formula->codes, &parts.codes),
-        std::pair(formula->zeros, &parts.zeros),
-        std::pair(formula->scales, &parts.scales)}) {
+       {std::pair(formula.codes, &parts.codes),
+        std::pair(formula.zeros, &parts.zeros),
+        std::pair(formula.scales, &parts.scales)}) {
     if (part == kNone) continue;
-    BITTERN_TRY_ASSIGN(*values, PartGraph(graph).Compute(*formula, part));
+    BITTERN_TRY_ASSIGN(*values, PartGraph(graph).Compute(formula, part));
     if (values->size() != elements) return std::optional<WeightParts>();
-    if (by_row && part == formula->zeros && AllZero(*values)) {
+    if (by_row && part == formula.zeros && AllZero(*values)) {
       return std::optional<WeightParts>();
     }
   }
   return std::optional(std::move(parts));
+}
+
+Result<std::optional<GroupedWeights>> GroupsOf(const Graph& graph,
+                                               const Formula& formula,
+                                               const Shape& shape) {
+  BITTERN_TRY_ASSIGN(const std::optional<WeightParts> parts,
+                     PartsOf(graph, formula, shape));
+  if (!parts) return std::optional<GroupedWeights>();
+  const auto k = static_cast<size_t>(shape[0]);
+  std::optional<GroupedWeights> groups =
+      GroupWeights(*parts, k, static_cast<size_t>(shape[1]));
+  // One group for a row whose zero points fold away: values say as much.
+  if (groups && groups->block == k && groups->zeros.empty()) groups.reset();
+  return groups;
 }
 
 Result<void> FindGroupsOf(Graph& graph, ValueId weight, PassContext& context) {
@@ -175,14 +190,14 @@ Result<void> FindGroupsOf(Graph& graph, ValueId weight, PassContext& context) {
       graph.IsConstant(weight)) {
     return {};
   }
-  BITTERN_TRY_ASSIGN(const std::optional<WeightParts> parts,
-                     PartsOf(graph, weight, *shape));
-  if (!parts) return {};
-  const auto k = static_cast<size_t>((*shape)[0]);
-  std::optional<GroupedWeights> groups =
-      GroupWeights(*parts, k, static_cast<size_t>((*shape)[1]));
-  // One group for a row whose zero points fold away: values say as much.
-  if (!groups || (groups->block == k && groups->zeros.empty())) return {};
+  std::optional<Formula> formula = MatchFormula(graph, weight);
+  if (!formula) return {};
+  BITTERN_TRY_ASSIGN(auto groups, GroupsOf(graph, *formula, *shape));
+  if (!groups && !formula->sure) {
+    std::swap(formula->codes, formula->scales);
+    BITTERN_TRY_ASSIGN(groups, GroupsOf(graph, *formula, *shape));
+  }
+  if (!groups) return {};
   const std::string name = graph.value(weight).name;
   graph.notes.push_back("'" + name + "': " + groups->Text());
   context.groups.emplace(name, std::move(*groups));

@@ -298,6 +298,12 @@ def group_wise(rng):
     save("w7_blocked_dequantize_4bit", g, inputs(61, (1, ROWS, k)), g.op("MatMul", "x", w),
          [{"weights": "4 bit unsigned with zero points, groups of 32", "activations": "f32", "codes": codes}])
 
+    codes, scale, _ = draw(4)
+    g = Graph(opset=21, ir=10)
+    w = g.op("DequantizeLinear", g.packed(TensorProto.INT4, codes[:, :k] - 8), g.const(scale), axis=1, block_size=block)
+    save("w7_blocked_dequantize_symmetric", g, inputs(64, (1, ROWS, k)), linear(g, "x", w),
+         [{"weights": "4 bit signed, groups of 32", "activations": "f32", "codes": codes[:, :k] - 8}])
+
     codes, scale, zero = draw(4)
     codes, zero = codes[:, :k], np.repeat(zero, block, 1)[:, :k]
     codes[:, block:block + 2] = codes[:, 2 * block:2 * block + 2] = [0, 15]
