@@ -42,12 +42,20 @@ struct ConvGeometry {
   bool IsDepthwise() const { return groups > 1 && groups == ic && ic == oc; }
 };
 
+// Whether planes of an image have all columns in one group though the
+// convolution has more: 1-bit depthwise kernels read them so.
+inline bool PlanesInOneGroup(const ConvGeometry& g, GemmTypes types) {
+  return g.groups == 1 ||
+         (g.IsDepthwise() &&
+          types == GemmTypes{Operand::kBipolar, Operand::kSign});
+}
+
 enum class PixelLayout : uint8_t { kNhwc, kNchw };
 
 // One input image; which member counts follows from the activations' type.
 struct ConvImage {
-  // kSign: row = pixel, one group of columns for each group of the convolution;
-  // all columns in one group if it is depthwise.
+  // kSign: row = pixel, one group of columns for each group of the convolution,
+  // or a single one (PlanesInOneGroup).
   CodePlanes planes{};
   // kF32: floats, aligned to 4; other codes: one byte each.
   const void* data = nullptr;

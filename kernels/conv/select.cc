@@ -32,10 +32,10 @@ bool Takes(const DepthwiseKernel& kernel, const ConvQuery& q) {
          q.geometry.Taps() <= kernel.max_taps(q.types);
 }
 
-// Planes of depthwise convolutions are not in groups, which GEMM would need.
+// GEMM needs planes in the groups of the convolution.
 bool Takes(const GemmKernel& kernel, const ConvQuery& q) {
   return q.geometry.K() <= kernel.max_k(q.types) &&
-         !(q.geometry.IsDepthwise() && IsPlanes(q.types.activations));
+         !(q.geometry.groups > 1 && PlanesInOneGroup(q.geometry, q.types));
 }
 
 double Count(size_t n) { return static_cast<double>(n); }

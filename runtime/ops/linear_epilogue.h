@@ -4,6 +4,7 @@
 // channel n and rows of outputs uses it whatever its product is.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -35,6 +36,30 @@ enum LinearInput : size_t {
   kLinearGroupZero,
   kLinearInputs
 };
+
+// The attributes that it reads.
+inline constexpr std::array kEpilogueAttributes = {
+    AttributeSpec{"epilogue", AttributeKind::kString, true},
+    AttributeSpec{"functions", AttributeKind::kString, false},
+    AttributeSpec{"function_args", AttributeKind::kFloats, false},
+    AttributeSpec{"epsilon", AttributeKind::kFloat, false},
+    AttributeSpec{"group", AttributeKind::kInt, false},
+    AttributeSpec{"per", AttributeKind::kString, false},
+    AttributeSpec{"lo", AttributeKind::kInt, false},
+    AttributeSpec{"hi", AttributeKind::kInt, false},
+    AttributeSpec{"bipolar2", AttributeKind::kInt, false},
+    AttributeSpec{"multiply", AttributeKind::kInt, false},
+    AttributeSpec{"zero_after", AttributeKind::kInt, false}};
+
+// Those and the `own` ones of an op.
+template <size_t kOwn>
+constexpr std::array<AttributeSpec, kOwn + kEpilogueAttributes.size()>
+WithEpilogueAttributes(const std::array<AttributeSpec, kOwn>& own) {
+  std::array<AttributeSpec, kOwn + kEpilogueAttributes.size()> all{};
+  for (size_t i = 0; i < all.size(); ++i)
+    all[i] = i < kOwn ? own[i] : kEpilogueAttributes[i - kOwn];
+  return all;
+}
 
 struct LinearProduct {
   kernels::GemmTypes types;

@@ -4,6 +4,7 @@
 #include "kernels/gemm/gemm.h"
 #include "runtime/ops/gemm_driver.h"
 #include "runtime/ops/linear_epilogue.h"
+#include "runtime/ops/low_bit_operands.h"
 #include "runtime/ops/op_registry.h"
 
 namespace bittern::runtime {
@@ -22,12 +23,11 @@ class LowBitLinearOp final : public Op {
         kernels::CanonicalBytes(product_.types.weights, n_, product_.k) +
         GroupCount() * (zero_bytes_ + sizeof(float));
     return {static_cast<double>(m_ * n_) * static_cast<double>(product_.k),
-            weight_bits_, activation_bits_, static_cast<double>(bytes)};
+            operands_.weight_bits, operands_.activation_bits,
+            static_cast<double>(bytes)};
   }
 
  private:
-  Result<void> CheckX(const InferContext& context);
-  Result<void> CheckWeights(const InferContext& context);
   Result<void> CheckGroups(const InferContext& context);
   size_t GroupCount() const {  // of all channels
     const size_t group = product_.types.group;
@@ -37,64 +37,13 @@ class LowBitLinearOp final : public Op {
 
   size_t zero_bytes_ = 0;  // of one zero point
   size_t m_ = 0, n_ = 0;
-  int weight_bits_ = 0, activation_bits_ = 0;
+  LowBitOperands operands_;
   CodeLayout planes_;  // of x, if it is sign codes
   LinearProduct product_;
   LinearEpilogue epilogue_;
   GemmDriver driver_;
   std::shared_ptr<const AlignedBuffer> packed_;
 };
-
-Result<void> LowBitLinearOp::CheckX(const InferContext& context) {
-  if (!Has(context, kLinearX))
-    return WrongInput(context, kLinearX, "x", "codes or f32");
-  const TensorType& x = context.inputs[kLinearX].type;
-  if (x.dtype == DType::kF32) {
-    product_.types.activations = Operand::kF32;
-    activation_bits_ = 32;
-    if (x.shape.rank() == 0 || x.shape.Last() == 0)
-      return WrongInput(context, kLinearX, "x", "at least one column");
-    return {};
-  }
-  product_.types.activations = OperandOf(x.code);
-  activation_bits_ = x.code.bits;
-  if (IsByteEncoding(x.code.encoding))
-    return CheckByteCodes(context, kLinearX, "x");
-  BITTERN_TRY(CheckSignCodes(context, kLinearX, "x"));
-  if (GroupOf(x) != x.shape.Last())
-    return WrongInput(context, kLinearX, "x", "one group of columns");
-  planes_ = CodeLayout(x);
-  return {};
-}
-
-Result<void> LowBitLinearOp::CheckWeights(const InferContext& context) {
-  const int64_t k = context.inputs[kLinearX].type.shape.Last();
-  const TensorType w = Has(context, kLinearWeights)
-                           ? context.inputs[kLinearWeights].type
-                           : TensorType();
-  product_.types.weights = OperandOf(w.code);
-  weight_bits_ = w.code.bits;
-  if (!IsWeightEncoding(w.code.encoding) ||
-      product_.types.weights == Operand::kF32) {
-    return WrongInput(context, kLinearWeights, "w", "codes of weights");
-  }
-  if (w.shape.rank() != 2 || w.shape[0] < 1 || w.shape[1] != k) {
-    return WrongInput(context, kLinearWeights, "w",
-                      "[N," + std::to_string(k) + "]");
-  }
-  if (context.inputs[kLinearWeights].constant == nullptr)
-    return WrongInput(context, kLinearWeights, "w", "a constant");
-  product_.k = static_cast<size_t>(k);
-  n_ = static_cast<size_t>(w.shape[0]);
-  BITTERN_TRY(CheckGroups(context));
-  if (product_.types.activations == Operand::kF32) return {};
-  const size_t most = kernels::MaxK(product_.types, 32);
-  if (product_.k <= most) return {};
-  return context.Fail("sums: got " + std::to_string(k) + " products of " +
-                      ToString(context.inputs[kLinearX].type) + " and " +
-                      ToString(w) + ", expected at most " +
-                      std::to_string(most) + " to fit 32 bits");
-}
 
 // For float activations; the epilogue refuses them for others.
 Result<void> LowBitLinearOp::CheckGroups(const InferContext& context) {
@@ -132,10 +81,20 @@ Result<void> LowBitLinearOp::CheckGroups(const InferContext& context) {
 }
 
 Result<void> LowBitLinearOp::Infer(const InferContext& context) {
-  BITTERN_TRY(CheckX(context));
-  BITTERN_TRY(CheckWeights(context));
-  Shape out = context.inputs[kLinearX].type.shape;
+  BITTERN_TRY(CheckActivations(context, operands_));
+  const TensorType& x = context.inputs[kLinearX].type;
+  if (x.code.encoding == Encoding::kSign) {
+    if (GroupOf(x) != x.shape.Last())
+      return WrongInput(context, kLinearX, "x", "one group of columns");
+    planes_ = CodeLayout(x);
+  }
+  product_.k = static_cast<size_t>(x.shape.Last());
+  BITTERN_TRY(CheckWeights(context, x.shape.Last(), operands_));
+  product_.types = operands_.types;
+  Shape out = x.shape;
   out[out.rank() - 1] = context.inputs[kLinearWeights].type.shape[0];
+  n_ = static_cast<size_t>(out.Last());
+  BITTERN_TRY(CheckGroups(context));
   product_.out = out;
   m_ = static_cast<size_t>(out.Leading());
   return epilogue_.Infer(context, product_);
@@ -208,19 +167,8 @@ void LowBitLinearOp::Run(const RunContext& context) const noexcept {
               epilogue_.Args(context, context.scratch_shared), m_, context);
 }
 
-constexpr AttributeSpec kAttributes[] = {
-    {"epilogue", AttributeKind::kString, true},
-    {"functions", AttributeKind::kString, false},
-    {"function_args", AttributeKind::kFloats, false},
-    {"epsilon", AttributeKind::kFloat, false},
-    {"group", AttributeKind::kInt, false},
-    {"block", AttributeKind::kInt, false},
-    {"per", AttributeKind::kString, false},
-    {"lo", AttributeKind::kInt, false},
-    {"hi", AttributeKind::kInt, false},
-    {"bipolar2", AttributeKind::kInt, false},
-    {"multiply", AttributeKind::kInt, false},
-    {"zero_after", AttributeKind::kInt, false}};
+constexpr auto kAttributes = WithEpilogueAttributes(
+    std::array{AttributeSpec{"block", AttributeKind::kInt, false}});
 
 }  // namespace
 

@@ -234,6 +234,14 @@ std::vector<OpCall> ValidCalls() {
                                      {"pads", Ints{1, 0, 1, 0}}};
   runtime::AttributeMap pool = window;
   pool["kernel"] = Ints{2, 2};
+  runtime::AttributeMap image = pool;
+  image["groups"] = int64_t{2};
+  image["epilogue"] = std::string("f32");
+  runtime::AttributeMap quantised_image = pool;
+  quantised_image.insert(low_bit.begin(), low_bit.end());
+  quantised_image["functions"] = std::string("relu");
+  quantised_image["function_args"] = std::vector<float>{};
+  quantised_image["pad"] = int64_t{3};
   const Value q = ones({1, 4, 16}, 8);
   return {
       {"LowBitLinear",
@@ -254,6 +262,16 @@ std::vector<OpCall> ValidCalls() {
       {"Conv",
        {Iota({1, 4, 5, 6}), Constant(Iota({3, 4, 2, 2})), floats(3)},
        window},
+      {"LowBitConv",
+       {ones({1, 4, 5, 6}, 3), Bipolar({4, 12}, std::vector<int>(48, 1)),
+        floats(4), floats(4), Iota({1, 5, 2, 4})},
+       image},
+      {"LowBitConv",
+       {bytes({2, 4, 5, 6}),
+        CodeTensor("ternary", {6, 24}, std::vector<int>(144)), floats(6),
+        std::nullopt, std::nullopt, std::nullopt, std::nullopt, floats(6),
+        floats(6), counts},
+       quantised_image},
       {"MaxPool", {Iota({1, 4, 5, 6})}, pool},
       {"AveragePool", {Iota({1, 4, 5, 6})}, pool},
       {"Split",
