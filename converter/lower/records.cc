@@ -62,7 +62,8 @@ class Builder {
   void Visit(const PlanStep& step) {
     const std::string& op = step.def->op;
     const bool attention = op == "BinaryAttention" || op == "CodeAttention";
-    const bool low_bit = op == "LowBitLinear" || attention;
+    const bool low_bit =
+        op == "LowBitLinear" || op == "LowBitConv" || attention;
     if (!low_bit && op != "MatMul" && op != "Conv") return;
     const runtime::OpCost cost = step.op->Cost();
     const bool float_sums = !low_bit || cost.activation_bits >= kFloatBits;

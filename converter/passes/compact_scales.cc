@@ -20,7 +20,7 @@ struct Places {
 std::optional<Places> PlacesOf(const Node& node) {
   if (StringOf(node, "per") != "column") return std::nullopt;
   if (node.op == "Quantize" || node.op == "Dequantize") return Places{1, 2};
-  if (node.op == "LowBitLinear") return Places{kAInput, kZInput};
+  if (IsLowBitProduct(node)) return Places{kAInput, kZInput};
   if (node.op == "CodeAttention") return Places{12, 13};
   return std::nullopt;
 }

@@ -1,4 +1,4 @@
-// Inputs of a LowBitLinear node, by name (runtime/ops/README.md).
+// Inputs of LowBitLinear and LowBitConv nodes, by name (runtime/ops/README.md).
 #pragma once
 
 #include <string_view>
@@ -41,6 +41,10 @@ inline std::vector<ValueId> LowBitInputsOf(const Node& node) {
 
 inline void TrimAbsent(std::vector<ValueId>& inputs) {
   while (!inputs.empty() && inputs.back() == kNone) inputs.pop_back();
+}
+
+inline bool IsLowBitProduct(const Node& node) {
+  return node.op == "LowBitLinear" || node.op == "LowBitConv";
 }
 
 // The LowBitLinear that makes `id`, if it gives floats and adds no residual.

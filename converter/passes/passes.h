@@ -16,6 +16,7 @@ Result<void> TwoValuedSigns(Graph& graph, PassContext& context);
 Result<void> FindGroups(Graph& graph, PassContext& context);
 Result<void> FoldConstants(Graph& graph, PassContext& context);
 Result<void> RecogniseLayerNorm(Graph& graph, PassContext& context);
+Result<void> RecogniseConvolutions(Graph& graph, PassContext& context);
 Result<void> RecogniseGelu(Graph& graph, PassContext& context);
 Result<void> SplitRankOneScales(Graph& graph, PassContext& context);
 Result<void> JoinDigits(Graph& graph, PassContext& context);

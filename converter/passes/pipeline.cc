@@ -33,6 +33,7 @@ constexpr std::array kAllPasses = {
     Pass{"erase_identity", &EraseIdentity},
     Pass{"sink_transposes", &SinkTransposes},
     Pass{"sink_quantisers", &SinkQuantisers},
+    Pass{"recognise_convolutions", &RecogniseConvolutions},
     Pass{"recognise_weights", &RecogniseWeights},
     Pass{"recognise_attention", &RecogniseAttention},
     Pass{"recognise_code_attention", &RecogniseCodeAttention},

@@ -10,46 +10,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <memory>
 
-#include "converter/passes/activation.h"
 #include "converter/passes/fold_input_scales.h"
 #include "converter/passes/linear_chain.h"
 #include "converter/passes/low_bit_linear.h"
+#include "converter/passes/low_bit_product.h"
 #include "converter/passes/passes.h"
 #include "converter/passes/two_values.h"
-#include "converter/passes/value_set.h"
 #include "kernels/gemm/gemm.h"
 
 namespace bittern::convert {
 namespace {
 
 using Kind = Activation::Kind;
-
-constexpr int64_t kMaxK = int64_t{1} << 24;
-// Zero points made at run time are codes or near them.
-constexpr int64_t kMaxRunTimeZero = 1 << 8;
-
-Result<ValueId> AddCodes(Graph& graph, const std::string& name,
-                         const runtime::CodeType& code,
-                         const std::vector<int16_t>& values, int64_t n) {
-  const auto rows = static_cast<size_t>(n);
-  const size_t k = values.size() / rows;
-  const TensorType type{
-      runtime::DType::kCode, {n, static_cast<int64_t>(k)}, code};
-  BITTERN_TRY_ASSIGN(runtime::AlignedBuffer buffer,
-                     runtime::AlignedBuffer::Make(runtime::ByteSize(type)));
-  const kernels::Operand operand = runtime::OperandOf(code);
-  for (size_t j = 0; j < rows; ++j) {
-    for (size_t i = 0; i < k; ++i) {
-      kernels::PutValue(buffer.data(), operand, k, j, i, values[j * k + i]);
-    }
-  }
-  return graph.AddConstant(
-      name, type,
-      std::make_shared<const runtime::AlignedBuffer>(std::move(buffer)));
-}
 
 // `id` as a vector of n values.
 std::vector<float> PerChannel(const Graph& graph, ValueId id, int64_t n) {
@@ -58,57 +31,8 @@ std::vector<float> PerChannel(const Graph& graph, ValueId id, int64_t n) {
   return values;
 }
 
-std::vector<int64_t> RowSums(const std::vector<int16_t>& values, size_t n) {
-  std::vector<int64_t> sums(n);
-  const size_t k = values.size() / n;
-  for (size_t i = 0; i < values.size(); ++i) sums[i / k] += values[i];
-  return sums;
-}
-
-// Whether sums of K products of such codes fit int32, whatever their values:
-// what the runtime asks for.
-bool SumsFit(const Graph& graph, const Activation& a,
-             const runtime::CodeType& weights, int64_t k) {
-  const kernels::GemmTypes types{
-      runtime::OperandOf(weights),
-      runtime::OperandOf(graph.value(a.codes).type->code)};
-  return static_cast<size_t>(k) <= kernels::MaxK(types, 32);
-}
-
-// Why the product is not made; empty if it is.
-std::string CheckRange(const Graph& graph, const Activation& a,
-                       const WeightCodes& w, int64_t k) {
-  if (k > kMaxK) return fmt::format("more than {} inputs a channel", kMaxK);
-  if (a.kind == Kind::kFloat || a.kind == Kind::kColumn) {
-    return w.type.bits <= 8 ? "" : "weights of more than 8 bits";
-  }
-  int64_t zero = 0;
-  if (a.kind == Kind::kTensor) {
-    zero = std::llabs(static_cast<int64_t>(a.zero[0]));
-  } else if (a.row_zero != kNone) {
-    zero = kMaxRunTimeZero;
-    for (float z : graph.F32(a.row_zero)) {  // none if it is made at run time
-      zero = std::max(zero, static_cast<int64_t>(std::fabs(z)));
-    }
-  }
-  const auto [lo, hi] = std::minmax_element(w.values.begin(), w.values.end());
-  const int64_t weight = std::max({1, -int{*lo}, int{*hi}});
-  const int64_t largest = weight * (a.range.MaxAbs() + zero);
-  if (SumsFit(graph, a, w.type, k) && zero <= INT32_MAX &&
-      largest <= INT32_MAX / k) {
-    return "";
-  }
-  return "sums of its codes need more than 32 bits";
-}
-
 std::string TwoValuesText(double max_ulp) {
   return fmt::format("1 bit {{a,b}}, {:.2g} ulp", max_ulp);
-}
-
-const char* NameOf(InputScale mode) {
-  return mode == InputScale::kExact    ? "exact"
-         : mode == InputScale::kFast16 ? "fast16"
-                                       : "fast8";
 }
 
 // A product by a factor rounds once more than a scale does, so the factor can
@@ -151,7 +75,7 @@ class Recogniser {
     record.reason = weights.reason;
     if (weights.reason.empty()) {
       record.max_ulp = weights.max_ulp;
-      record.pattern = PatternOf(activation) + "W6";
+      record.pattern = PatternOf(graph_, context_, activation) + "W6";
       record.reason = CheckRange(graph_, activation, weights, chain.k);
       if (record.reason.empty()) {
         BITTERN_TRY(Replace(chain, activation, weights, record));
@@ -169,7 +93,7 @@ class Recogniser {
                            const GroupedWeights& groups) {
     const Activation activation = ActivationOf(graph_, chain.input);
     LayerRecord record = RecordOf(chain, activation, groups.Text());
-    record.pattern = PatternOf(activation) + "W7";
+    record.pattern = PatternOf(graph_, context_, activation) + "W7";
     record.max_ulp = groups.max_ulp;
     return ReplaceByGroups(chain, activation, groups, std::move(record));
   }
@@ -209,7 +133,7 @@ class Recogniser {
                               const Activation& activation,
                               const TwoValuedWeights& weights) {
     LayerRecord record = RecordOf(chain, activation, "");
-    record.pattern = PatternOf(activation) + "W6";
+    record.pattern = PatternOf(graph_, context_, activation) + "W6";
     if (activation.kind == Kind::kFloat || activation.kind == Kind::kColumn) {
       const GroupedWeights group = weights.AsGroup();
       record.max_ulp = group.max_ulp;
@@ -292,22 +216,6 @@ class Recogniser {
     return record;
   }
 
-  std::string PatternOf(const Activation& a) const {
-    if (a.codes == kNone) return "";
-    const auto found = context_.patterns.find(graph_.value(a.codes).name);
-    return (found == context_.patterns.end() ? "sign" : found->second) + " + ";
-  }
-
-  // The mode that was asked for, where its sums fit int32.
-  InputScale ModeFor(const Activation& activation, int64_t k) const {
-    const InputScale mode = context_.options.input_scale;
-    if (mode == InputScale::kExact ||
-        SumsFit(graph_, activation, FoldedType(mode), k)) {
-      return mode;
-    }
-    return InputScale::kExact;
-  }
-
   void WarnOfFloats(const LayerRecord& record, const WeightCodes& weights) {
     if (weights.type.encoding != runtime::Encoding::kBipolar) return;
     graph_.notes.push_back(fmt::format(
@@ -320,7 +228,7 @@ class Recogniser {
                        const WeightCodes& weights, LayerRecord& record) {
     const std::string weight = graph_.value(chain.weight).name;
     if (activation.kind == Kind::kColumn) {
-      const InputScale mode = ModeFor(activation, chain.k);
+      const InputScale mode = ModeFor(graph_, context_, activation, chain.k);
       record.input_scale = NameOf(mode);
       ++per_channel_;
       if (mode != InputScale::kExact) {
@@ -357,39 +265,8 @@ class Recogniser {
         inputs[kWeightInput],
         AddCodes(graph_, weight + ".bits", weights.type, weights.values,
                  static_cast<int64_t>(scales.size())));
-    BITTERN_TRY(AddZeroPoints(weight, activation, weights, inputs));
+    BITTERN_TRY(AddZeroPoints(graph_, weight, activation, weights, inputs));
     return inputs;
-  }
-
-  // Shares of the zero points: exact in int32, which CheckRange has seen to.
-  Result<void> AddZeroPoints(const std::string& weight, const Activation& a,
-                             const WeightCodes& weights,
-                             std::vector<ValueId>& inputs) {
-    const std::vector<int64_t> sums =
-        RowSums(weights.values, weights.scales.size());
-    std::vector<int32_t> terms;
-    if (a.kind == Kind::kTensor && a.zero[0] != 0) {
-      const auto zero = static_cast<int64_t>(a.zero[0]);
-      for (int64_t sum : sums) {
-        terms.push_back(static_cast<int32_t>(-zero * sum));
-      }
-      BITTERN_TRY_ASSIGN(inputs[kCorrectionInput],
-                         AddI32(graph_, weight + ".correction", terms));
-    }
-    if (a.kind != Kind::kRow) return {};
-    inputs[kRowScaleInput] = a.row_scale;
-    if (a.row_zero == kNone) return {};
-    const std::string name = graph_.value(a.row_zero).name;
-    BITTERN_TRY_ASSIGN(
-        const ValueId negative,
-        Emit(graph_, "Neg", name, {a.row_zero}, {}, name + ".negative"));
-    BITTERN_TRY_ASSIGN(inputs[kRowTermInput],
-                       Emit(graph_, "Cast", name, {negative},
-                            {{"to", std::string("i32")}}, name + ".i32"));
-    for (int64_t sum : sums) terms.push_back(static_cast<int32_t>(sum));
-    BITTERN_TRY_ASSIGN(inputs[kColumnTermInput],
-                       AddI32(graph_, weight + ".sums", terms));
-    return {};
   }
 
   // Takes the factor and the offset that follow, and makes the node. No scales:
@@ -439,26 +316,6 @@ class Recogniser {
   int per_channel_ = 0;
 };
 
-// Convolutions have no low-bit kernel yet; the report says what was found.
-LayerRecord RecordOfConv(const Graph& graph, const Node& node) {
-  LayerRecord record;
-  record.name = node.name;
-  record.op = "Conv";
-  const Activation activation = ActivationOf(graph, node.inputs[0]);
-  record.activations = activation.text;
-  const std::optional<Shape> shape = StaticShape(graph, node.inputs[1]);
-  const int64_t n = shape && shape->rank() > 0 ? (*shape)[0] : 0;
-  if (n > 0) record.weight_shape = {n, shape->Elements() / n};
-  const WeightCodes weights =
-      ClassifyRows(graph.F32(node.inputs[1]), static_cast<size_t>(n));
-  record.weights = weights.Text();
-  record.max_ulp = weights.max_ulp;
-  record.reason = weights.reason.empty()
-                      ? "this version has no low-bit convolution"
-                      : weights.reason;
-  return record;
-}
-
 }  // namespace
 
 Result<void> RecogniseWeights(Graph& graph, PassContext& context) {
@@ -467,9 +324,7 @@ Result<void> RecogniseWeights(Graph& graph, PassContext& context) {
   for (size_t i = 0; i < nodes; ++i) {
     const auto id = static_cast<NodeId>(i);
     if (graph.node(id).removed) continue;
-    if (graph.node(id).op == "Conv") {
-      context.layers.push_back(RecordOfConv(graph, graph.node(id)));
-    } else if (std::optional<LinearChain> chain = MatchLinear(graph, id)) {
+    if (std::optional<LinearChain> chain = MatchLinear(graph, id)) {
       BITTERN_TRY(recogniser.Visit(*chain));
     }
   }

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 using Codes = std::vector<std::vector<int>>;
 
-constexpr size_t kFixtures = 51;
+constexpr size_t kFixtures = 52;
 // Sums of 16 products in fp32, in another order.
 constexpr double kTolerance = 1e-5;
 
@@ -29,7 +29,7 @@ constexpr double kTolerance = 1e-5;
 std::vector<Codes> PackedCodes(const runtime::Model& model) {
   std::vector<Codes> all;
   for (const runtime::OpDef& op : model.def().ops) {
-    if (op.op != "LowBitLinear") continue;
+    if (op.op != "LowBitLinear" && op.op != "LowBitConv") continue;
     const runtime::TensorDef& w =
         model.def().tensors[static_cast<size_t>(op.inputs[1])];
     const auto n = static_cast<size_t>(w.type.shape[0]);

@@ -426,10 +426,11 @@ def dynamic_integer(rng):
 
 
 def main():
+    import make_catalogue_conv  # which reads this module
     shutil.rmtree(ROOT, ignore_errors=True)
     for seed, make in enumerate((weights_int8_dq, weights_int4, weights_quantize_dequantize, weights_lsq, weights_sign,
                                  weights_ternary, weights_folded, weights_other, activations, signs, dynamic_integer,
-                                 two_valued, group_wise)):
+                                 two_valued, group_wise, *make_catalogue_conv.CASES)):
         make(np.random.default_rng(seed))
 
 
