@@ -1,7 +1,8 @@
 // A quantiser behind a low-bit product moves into it, so that no float tensor
-// is written: LowBitLinear -> [Gelu, Relu, Clip] -> Quantize becomes one node
-// with a bytes epilogue. Reshapes on the way are views and vanish. A residual
-// comes last in the epilogue, so with one there can be no functions.
+// is written: LowBitLinear or LowBitConv -> [Gelu, Relu, Clip] -> Quantize
+// becomes one node with a bytes epilogue. Reshapes on the way are views and
+// vanish. A residual comes last in the epilogue, so with one there can be no
+// functions.
 #include <limits>
 
 #include "converter/passes/low_bit_linear.h"
@@ -21,7 +22,7 @@ std::optional<Tail> TraceTail(const Graph& graph, ValueId id) {
   for (int step = 0; step < kMaxSteps && OnlyUser(graph, id); ++step) {
     const Node* node = graph.Producer(id);
     if (node == nullptr) return std::nullopt;
-    if (node->op == "LowBitLinear") {
+    if (IsLowBitProduct(*node)) {
       tail.product = id;
       return tail;
     }
@@ -35,10 +36,13 @@ std::optional<Tail> TraceTail(const Graph& graph, ValueId id) {
   return std::nullopt;
 }
 
+// Adds them behind those that the product has.
 void AddFunctions(const std::vector<Node>& functions,
                   AttributeMap& attributes) {
   constexpr float kLargest = std::numeric_limits<float>::max();
-  std::string names;
+  if (functions.empty()) return;
+  std::string& names = std::get<std::string>(
+      attributes.try_emplace("functions", "").first->second);
   std::vector<float> args;
   for (const Node& function : functions) {
     names += names.empty() ? "" : " ";
@@ -49,8 +53,17 @@ void AddFunctions(const std::vector<Node>& functions,
     args.push_back(FloatOf(function, "min", -kLargest));
     args.push_back(FloatOf(function, "max", kLargest));
   }
-  if (!names.empty()) attributes["functions"] = names;
-  if (!args.empty()) attributes["function_args"] = args;
+  if (args.empty()) return;
+  auto& all = std::get<std::vector<float>>(
+      attributes.try_emplace("function_args", std::vector<float>())
+          .first->second);
+  all.insert(all.end(), args.begin(), args.end());
+}
+
+// Whether the product adds a residual, and not among its functions but last.
+bool AddsLast(const Node& product, ValueId residual) {
+  return residual != kNone &&
+         StringOf(product, "functions").find("residual") == std::string::npos;
 }
 
 bool IsConstantOrAbsent(const Graph& graph, const Node& node, size_t input) {
@@ -73,13 +86,13 @@ Result<void> Fuse(Graph& graph, NodeId quantize) {
   const Node linear = *graph.Producer(tail->product);
   std::vector<ValueId> inputs = LowBitInputsOf(linear);
   if (StringOf(linear, "epilogue") != "f32" ||
-      linear.attributes.count("functions") != 0 ||
-      (inputs[kResidualInput] != kNone && !tail->functions.empty())) {
+      (AddsLast(linear, inputs[kResidualInput]) && !tail->functions.empty())) {
     return {};
   }
   inputs[kAInput] = node.inputs[1];
   if (node.inputs.size() > 2) inputs[kZInput] = node.inputs[2];
-  AttributeMap attributes = node.attributes;
+  AttributeMap attributes = linear.attributes;
+  for (const auto& [name, value] : node.attributes) attributes[name] = value;
   attributes["epilogue"] = std::string("bytes");
   if (const auto block = linear.attributes.find("block");
       block != linear.attributes.end()) {
@@ -88,7 +101,7 @@ Result<void> Fuse(Graph& graph, NodeId quantize) {
   AddFunctions(tail->functions, attributes);
   TrimAbsent(inputs);
   graph.node(quantize).name = linear.name;
-  return Rewrite(graph, quantize, "LowBitLinear", std::move(inputs),
+  return Rewrite(graph, quantize, linear.op, std::move(inputs),
                  std::move(attributes));
 }
 

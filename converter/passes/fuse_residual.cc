@@ -11,7 +11,11 @@ ValueId LinearOperand(const Graph& graph, const Node& node) {
   for (size_t i = 0; i < 2; ++i) {
     const ValueId y = node.inputs[i];
     const ValueId residual = node.inputs[1 - i];
-    if (PlainLowBitLinear(graph, y) == nullptr || !OnlyUser(graph, y)) continue;
+    if (PlainLowBitProduct(graph, y) == nullptr ||
+        ProducerIf(graph, y, "LowBitLinear") == nullptr ||
+        !OnlyUser(graph, y)) {
+      continue;
+    }
     const std::optional<TensorType>& type = graph.value(residual).type;
     if (!graph.IsConstant(residual) && type && *type == *graph.value(y).type) {
       return y;

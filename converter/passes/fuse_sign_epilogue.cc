@@ -1,8 +1,9 @@
 // A sign behind a low-bit product moves into it, so that no float tensor is
-// written: LowBitLinear -> [LayerNorm per head | Gelu, Relu, Clip] -> Binarize
-// becomes one node with a sign epilogue, BinaryAttention -> Binarize one with
-// code output. Reshapes on the way are views and vanish. A sign epilogue works
-// on integer windows, so it is only made where such windows exist.
+// written: LowBitLinear, LowBitConv -> [LayerNorm per head | Gelu, Relu, Clip]
+// -> Binarize becomes one node with a sign epilogue, BinaryAttention ->
+// Binarize one with code output. Reshapes on the way are views and vanish. A
+// sign epilogue works on integer windows, so it is only made where such windows
+// exist.
 #include <limits>
 
 #include "converter/passes/low_bit_linear.h"
@@ -27,7 +28,7 @@ std::optional<Tail> TraceTail(const Graph& graph, ValueId id) {
   for (int step = 0; step < kMaxSteps && OnlyUser(graph, id); ++step) {
     const Node* node = graph.Producer(id);
     if (node == nullptr) return std::nullopt;
-    if (node->op == "LowBitLinear" || node->op == "BinaryAttention") {
+    if (IsLowBitProduct(*node) || node->op == "BinaryAttention") {
       tail.product = id;
       return tail;
     }
@@ -78,7 +79,7 @@ class Fuser {
             ProducerIf(graph_, tail->product, "BinaryAttention")) {
       return FuseAttention(binarize, *attention, *tail);
     }
-    const Node* linear = PlainLowBitLinear(graph_, tail->product);
+    const Node* linear = PlainLowBitProduct(graph_, tail->product);
     if (linear == nullptr || !IsBinary(*linear)) return {};
     return tail->norm == kNone ? FuseSign(binarize, *linear, *tail)
                                : FuseGroupNorm(binarize, *linear, *tail);
@@ -118,9 +119,10 @@ class Fuser {
                              "accumulator, so it is a step of its own");
       return {};
     }
-    AttributeMap attributes = {{"epilogue", std::string("sign")}};
+    AttributeMap attributes = linear.attributes;
+    attributes["epilogue"] = std::string("sign");
     AddFunctions(tail.functions, attributes);
-    return Replace(binarize, linear.name, inputs, attributes);
+    return Replace(binarize, linear, inputs, attributes);
   }
 
   // Whether the planner will find integer windows: the same code decides.
@@ -181,9 +183,10 @@ class Fuser {
     inputs[kBetaInput] =
         norm.inputs.size() > 2 ? norm.inputs[2] : ZeroBeta(norm, group);
     TakeScales(binarize, inputs);
-    return Replace(binarize, linear.name, inputs,
-                   {{"epilogue", std::string("group_norm_sign")},
-                    {"epsilon", FloatOf(norm, "epsilon", 1e-5f)}});
+    AttributeMap attributes = linear.attributes;
+    attributes["epilogue"] = std::string("group_norm_sign");
+    attributes["epsilon"] = FloatOf(norm, "epsilon", 1e-5f);
+    return Replace(binarize, linear, inputs, attributes);
   }
 
   ValueId ZeroBeta(const Node& norm, int64_t group) {
@@ -198,13 +201,14 @@ class Fuser {
     inputs[kZInput] = node.inputs[2];
   }
 
-  Result<void> Replace(NodeId binarize, const std::string& name,
+  Result<void> Replace(NodeId binarize, const Node& product,
                        std::vector<ValueId> inputs, AttributeMap attributes) {
     const int64_t group = IntOf(graph_.node(binarize), "group", 0);
     if (group > 0) attributes["group"] = group;
     TrimAbsent(inputs);
-    graph_.node(binarize).name = name;
-    return Rewrite(graph_, binarize, "LowBitLinear", std::move(inputs),
+    const std::string op = product.op;
+    graph_.node(binarize).name = product.name;
+    return Rewrite(graph_, binarize, op, std::move(inputs),
                    std::move(attributes));
   }
 

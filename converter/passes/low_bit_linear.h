@@ -47,10 +47,13 @@ inline bool IsLowBitProduct(const Node& node) {
   return node.op == "LowBitLinear" || node.op == "LowBitConv";
 }
 
-// The LowBitLinear that makes `id`, if it gives floats and adds no residual.
-inline const Node* PlainLowBitLinear(const Graph& graph, ValueId id) {
-  const Node* node = ProducerIf(graph, id, "LowBitLinear");
-  if (node == nullptr || StringOf(*node, "epilogue") != "f32" ||
+// The product that makes `id`, if it gives floats as they come: no functions,
+// no residual.
+inline const Node* PlainLowBitProduct(const Graph& graph, ValueId id) {
+  const Node* node = graph.Producer(id);
+  if (node == nullptr || !IsLowBitProduct(*node) ||
+      StringOf(*node, "epilogue") != "f32" ||
+      node->attributes.count("functions") != 0 ||
       LowBitInputsOf(*node)[kResidualInput] != kNone) {
     return nullptr;
   }

@@ -72,10 +72,9 @@ std::vector<float> PerChannel(const Graph& graph, ValueId id, const Shape& x) {
 std::string FitToImage(const Graph& graph, const Shape& x, Activation& a) {
   if (a.kind == Kind::kColumn) return "a scale for each column of the image";
   if (a.kind != Kind::kRow) return "";
+  if (StaticShape(graph, a.row_scale) == Shape{1}) return "";
   if (!graph.IsConstant(a.row_scale)) {
-    return StaticShape(graph, a.row_scale) == Shape{1}
-               ? ""
-               : "a scale made at run time for each row of the image";
+    return "a scale made at run time for each row of the image";
   }
   a.scale = PerChannel(graph, a.row_scale, x);
   a.zero.assign(a.scale.size(), 0.0f);

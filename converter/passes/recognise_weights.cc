@@ -84,6 +84,10 @@ class Recogniser {
     if (activation.kind == Kind::kFloat && weights.reason.empty()) {
       WarnOfFloats(record, weights);
     }
+    // A convolution of one pixel has become this product.
+    std::erase_if(context_.layers, [&record](const LayerRecord& other) {
+      return other.name == record.name;
+    });
     context_.layers.push_back(std::move(record));
     return {};
   }

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 using Codes = std::vector<std::vector<int>>;
 
-constexpr size_t kFixtures = 52;
+constexpr size_t kFixtures = 66;
 // Sums of 16 products in fp32, in another order.
 constexpr double kTolerance = 1e-5;
 
