@@ -18,6 +18,7 @@ Result<void> FoldConstants(Graph& graph, PassContext& context);
 Result<void> RecogniseLayerNorm(Graph& graph, PassContext& context);
 Result<void> ChannelsLast(Graph& graph, PassContext& context);
 Result<void> FoldConvolutionAffine(Graph& graph, PassContext& context);
+Result<void> ShrinkConstants(Graph& graph, PassContext& context);
 Result<void> FuseChannelSteps(Graph& graph, PassContext& context);
 Result<void> RecogniseConvolutions(Graph& graph, PassContext& context);
 Result<void> RecogniseGelu(Graph& graph, PassContext& context);

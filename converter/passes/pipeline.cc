@@ -20,6 +20,7 @@ constexpr std::array kAllPasses = {
     Pass{"split_rank_one_scales", &SplitRankOneScales},
     Pass{"find_groups", &FindGroups},
     Pass{"fold_constants", &FoldConstants},
+    Pass{"shrink_constants", &ShrinkConstants},
     Pass{"erase_identity", &EraseIdentity},
     Pass{"recognise_layer_norm", &RecogniseLayerNorm},
     Pass{"recognise_gelu", &RecogniseGelu},
