@@ -143,6 +143,10 @@ constexpr size_t kWide = 4;
 constexpr size_t kWide = 2;
 #endif
 
+// Inner pixels have code of their own, but on targets that need not be fast:
+// the library has a limit of size.
+constexpr bool kSpecial = HWY_TARGET != HWY_SSE4 && HWY_TARGET != HWY_SCALAR;
+
 // All channels; the last vector overlaps the one before it, fewer channels than
 // lanes go one by one.
 template <class T, bool kInside>
@@ -157,8 +161,8 @@ HWY_INLINE void Channels(const Window<typename T::Lane>& p) {
   }
   for (; c + kWide * lanes <= p.channels; c += kWide * lanes)
     Tile<T, kInside, kWide>(d, p, c);
-  for (; c + lanes <= p.channels; c += lanes) Tile<T, kInside, 1>(d, p, c);
-  if (c < p.channels) Tile<T, kInside, 1>(d, p, p.channels - lanes);
+  for (; c < p.channels; c += lanes)
+    Tile<T, kInside, 1>(d, p, HWY_MIN(c, p.channels - lanes));
 }
 
 template <class T>
@@ -200,10 +204,10 @@ void Run(const DepthwiseArgs& args) {
     p.s1 = p.s0 + i1 * args.strip_stride;
     p.s2 = p.s0 + i2 * args.strip_stride;
     p.s3 = p.s0 + i3 * args.strip_stride;
-    const bool inside = h.end - h.begin == g.h.kernel &&
+    const bool inside = kSpecial && h.end - h.begin == g.h.kernel &&
                         first.end - first.begin == g.w.kernel &&
                         last.end - last.begin == g.w.kernel;
-    inside ? Channels<T, true>(p) : Channels<T, false>(p);
+    inside ? Channels<T, kSpecial>(p) : Channels<T, false>(p);
     r += count;
   }
 }

@@ -2,8 +2,9 @@
 // pixels at a time in thread scratch) and filters, k = (ic, kh, kw) row-major;
 // the product comes out pixel by pixel and is transposed on the way to NCHW.
 // Depthwise ones go their own way (depthwise_f32.h).
+#include "kernels/conv/conv.h"
+
 #include <algorithm>
-#include <cstring>
 
 #include "runtime/ops/depthwise_f32.h"
 #include "runtime/ops/gemm_driver.h"
@@ -44,14 +45,14 @@ class ConvOp final : public Op {
   }
 
  private:
-  void WindowsOf(const float* image, size_t pixel, size_t count,
-                 float* rows) const;
-  void RowOf(const float* image, int64_t oy, int64_t ox, float* row) const;
+  void Windows(const float* x, size_t pixel, size_t count, float* rows) const;
   void Block(const RunContext& context, const uint8_t* rhs, size_t image,
              size_t pixel, size_t count, uint8_t* scratch) const;
 
   Window window_{};
-  size_t batch_ = 0, groups_ = 1, ic_ = 0, oc_ = 0;  // channels of one group
+  kernels::ConvGeometry geometry_;
+  size_t batch_ = 0, groups_ = 1, oc_ = 0;  // channels of one group
+  bool pointwise_ = false;                  // windows are pixels
   size_t k_ = 0, pixels_ = 0;  // of one filter; of one output channel
   DepthwiseF32 depthwise_;     // in place of all that follows, if prepared
   GemmDriver driver_;
@@ -83,16 +84,21 @@ Result<void> ConvOp::Infer(const InferContext& context) {
                         Shape{x[0], w[0], window_.h.out, window_.w.out}));
   batch_ = static_cast<size_t>(x[0]);
   groups_ = static_cast<size_t>(groups);
-  ic_ = static_cast<size_t>(w[1]);
   oc_ = static_cast<size_t>(w[0]) / groups_;
   k_ = static_cast<size_t>(w[1] * w[2] * w[3]);
-  pixels_ = static_cast<size_t>(window_.h.out * window_.w.out);
+  geometry_ = {AxisOf(window_.h), AxisOf(window_.w), static_cast<size_t>(x[1]),
+               static_cast<size_t>(w[0]), groups_};
+  pixels_ = geometry_.Pixels();
+  const auto one = [](const WindowAxis& axis) {
+    return axis.kernel == 1 && axis.stride == 1 && axis.out == axis.in &&
+           axis.pad_before == 0;
+  };
+  pointwise_ = one(window_.h) && one(window_.w);
   return {};
 }
 
 Result<void> ConvOp::Prepare(PrepareContext& context) {
-  if (groups_ > 1 && ic_ == 1 && oc_ == 1 &&
-      context.inputs[1].constant != nullptr &&
+  if (geometry_.IsDepthwise() && context.inputs[1].constant != nullptr &&
       DepthwiseF32::Takes(window_, groups_, context.cpu)) {
     return depthwise_.Prepare(context, window_, batch_, groups_);
   }
@@ -125,36 +131,20 @@ Result<void> ConvOp::Prepare(PrepareContext& context) {
   return {};
 }
 
-// One window: rows of kw neighbours, zeros where they lie in the padding.
-void ConvOp::RowOf(const float* image, int64_t oy, int64_t ox,
-                   float* row) const {
-  const WindowAxis &h = window_.h, &w = window_.w;
-  const int64_t x0 = ox * w.stride - w.pad_before;
-  const bool inside = w.dilation == 1 && x0 >= 0 && x0 + w.kernel <= w.in;
-  for (size_t c = 0; c < ic_; ++c, image += h.in * w.in) {
-    for (int64_t ky = 0; ky < h.kernel; ++ky, row += w.kernel) {
-      const int64_t y = oy * h.stride - h.pad_before + ky * h.dilation;
-      if (y < 0 || y >= h.in) {
-        std::fill_n(row, w.kernel, 0.0f);
-      } else if (inside) {
-        std::memcpy(row, image + y * w.in + x0,
-                    static_cast<size_t>(w.kernel) * sizeof(float));
-      } else {
-        for (int64_t kx = 0; kx < w.kernel; ++kx) {
-          const int64_t x = x0 + kx * w.dilation;
-          row[kx] = x < 0 || x >= w.in ? 0.0f : image[y * w.in + x];
-        }
-      }
-    }
+// Those of `count` output pixels of one group, whose first channel is `x`.
+void ConvOp::Windows(const float* x, size_t pixel, size_t count,
+                     float* rows) const {
+  const size_t plane = geometry_.h.in * geometry_.w.in;
+  if (pointwise_) {
+    TransposeBlocks(x + pixel, plane, k_, count, rows, k_);
+    return;
   }
-}
-
-void ConvOp::WindowsOf(const float* image, size_t pixel, size_t count,
-                       float* rows) const {
-  for (size_t i = 0; i < count; ++i, rows += k_) {
-    const auto p = static_cast<int64_t>(pixel + i);
-    RowOf(image, p / window_.w.out, p % window_.w.out, rows);
-  }
+  kernels::ConvImage image;
+  image.data = x;
+  image.layout = kernels::PixelLayout::kNchw;
+  image.stride = static_cast<ptrdiff_t>(plane * sizeof(float));
+  kernels::GatherElements(geometry_, image, sizeof(float), 0, pixel, count,
+                          rows);
 }
 
 // Output pixels [pixel, pixel + count) of one image, all groups.
@@ -162,11 +152,12 @@ void ConvOp::Block(const RunContext& context, const uint8_t* rhs, size_t image,
                    size_t pixel, size_t count, uint8_t* scratch) const {
   auto* rows = reinterpret_cast<float*>(scratch);
   auto* product = reinterpret_cast<float*>(scratch + rows_bytes_);
-  const size_t plane = static_cast<size_t>(window_.h.in * window_.w.in);
+  const size_t plane = geometry_.h.in * geometry_.w.in;
   const auto* bias = RunInput<float>(context, 2);
   for (size_t g = 0; g < groups_; ++g) {
-    WindowsOf(RunInput<float>(context, 0) + (image * groups_ + g) * ic_ * plane,
-              pixel, count, rows);
+    Windows(RunInput<float>(context, 0) +
+                (image * groups_ + g) * geometry_.GroupIn() * plane,
+            pixel, count, rows);
     kernels::GemmLhs lhs;
     lhs.f32 = rows;
     lhs.f32_stride = static_cast<ptrdiff_t>(k_ * sizeof(float));

@@ -11,13 +11,6 @@ using kernels::ConvAxis;
 using kernels::ConvKernel;
 using kernels::ConvQuery;
 
-ConvAxis AxisOf(const WindowAxis& axis) {
-  return {
-      static_cast<size_t>(axis.in),       static_cast<size_t>(axis.out),
-      static_cast<size_t>(axis.kernel),   static_cast<size_t>(axis.stride),
-      static_cast<size_t>(axis.dilation), static_cast<size_t>(axis.pad_before)};
-}
-
 ConvQuery QueryOf(const Window& window, size_t channels) {
   ConvQuery query;
   query.geometry = {AxisOf(window.h), AxisOf(window.w), channels, channels,

@@ -22,13 +22,6 @@ using kernels::Operand;
 // (gemm_driver.cc has the measurement).
 constexpr size_t kThreadMacs = size_t{1} << 17;
 
-kernels::ConvAxis AxisOf(const WindowAxis& axis) {
-  return {
-      static_cast<size_t>(axis.in),       static_cast<size_t>(axis.out),
-      static_cast<size_t>(axis.kernel),   static_cast<size_t>(axis.stride),
-      static_cast<size_t>(axis.dilation), static_cast<size_t>(axis.pad_before)};
-}
-
 class LowBitConvOp final : public Op {
  public:
   Result<void> Infer(const InferContext& context) override;

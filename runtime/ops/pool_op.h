@@ -1,27 +1,15 @@
-// MaxPool and AveragePool: a window function over each channel of NCHW.
+// MaxPool and AveragePool: windows over each channel of NCHW (kernels/pool).
 #pragma once
 
 #include <algorithm>
 
+#include "kernels/pool/pool.h"
 #include "runtime/ops/infer.h"
 #include "runtime/ops/op_registry.h"
 #include "runtime/ops/parallel.h"
 #include "runtime/ops/window.h"
 
 namespace bittern::runtime {
-
-// The part of a window inside the input, and its place relative to it.
-struct WindowSpan {
-  int64_t begin, end;    // inside the input
-  int64_t padded_count;  // inside input and padding together
-};
-
-inline WindowSpan SpanOf(const WindowAxis& axis, int64_t out) {
-  const int64_t start = out * axis.stride - axis.pad_before;
-  const int64_t end = start + axis.kernel;
-  return {std::max<int64_t>(start, 0), std::min(end, axis.in),
-          std::min(end, axis.in + axis.pad_after) - start};
-}
 
 inline constexpr AttributeSpec kPoolAttributes[] = {
     {"kernel", AttributeKind::kInts, true},
@@ -30,9 +18,7 @@ inline constexpr AttributeSpec kPoolAttributes[] = {
     {"ceil_mode", AttributeKind::kInt, false},
     {"count_include_pad", AttributeKind::kInt, false}};
 
-// Fn: float operator()(const float* image, int64_t width, WindowSpan h,
-// WindowSpan w, bool count_padding).
-template <class Fn>
+template <bool kMax>
 class PoolOp final : public Op {
  public:
   Result<void> Infer(const InferContext& context) override {
@@ -42,9 +28,10 @@ class PoolOp final : public Op {
     if (kernel.size() != 2)
       return WrongAttribute(context, "kernel",
                             std::to_string(kernel.size()) + " values", "2");
-    BITTERN_TRY_ASSIGN(window_, MakeWindow(context, in, kernel[0], kernel[1],
-                                           context.Int("ceil_mode", 0) != 0));
-    for (const WindowAxis& axis : {window_.h, window_.w}) {
+    BITTERN_TRY_ASSIGN(const Window window,
+                       MakeWindow(context, in, kernel[0], kernel[1],
+                                  context.Int("ceil_mode", 0) != 0));
+    for (const WindowAxis& axis : {window.h, window.w}) {
       if (axis.pad_before >= axis.kernel || axis.pad_after >= axis.kernel) {
         return WrongAttribute(
             context, "pads",
@@ -52,42 +39,59 @@ class PoolOp final : public Op {
             "less than the kernel, " + std::to_string(axis.kernel));
       }
     }
+    h_ = AxisOf(window.h);
+    w_ = AxisOf(window.w);
     count_padding_ = context.Int("count_include_pad", 0) != 0;
-    const Shape out{in[0], in[1], window_.h.out, window_.w.out};
+    const Shape out{in[0], in[1], window.h.out, window.w.out};
     BITTERN_TRY(SetOutput(context, 0, DType::kF32, out));
     channels_ = static_cast<size_t>(in[0] * in[1]);
     return {};
   }
 
+  Result<void> Prepare(PrepareContext& context) override {
+    kernel_ = kernels::SelectPool(context.cpu);
+    context.scratch_per_thread = kernels::PoolScratch(h_, w_) * sizeof(float);
+    return {};
+  }
+
   void Run(const RunContext& context) const noexcept override {
-    const WindowAxis &h = window_.h, &w = window_.w;
-    const auto in_size = static_cast<size_t>(h.in * w.in),
-               out_size = static_cast<size_t>(h.out * w.out);
-    const size_t work = out_size * static_cast<size_t>(h.kernel * w.kernel);
+    const size_t work = h_.out * w_.out * h_.kernel * w_.kernel;
     context.pool->For(
-        channels_, Grain(work, 16), [&](size_t, size_t begin, size_t end) {
-          for (size_t c = begin; c < end; ++c) {
-            const float* image = RunInput<float>(context, 0) + c * in_size;
-            float* out = RunOutput<float>(context, 0) + c * out_size;
-            for (int64_t y = 0; y < h.out; ++y) {
-              for (int64_t x = 0; x < w.out; ++x) {
-                *out++ = Fn()(image, w.in, SpanOf(h, y), SpanOf(w, x),
-                              count_padding_);
-              }
-            }
-          }
+        channels_, Grain(work, 1), [&](size_t part, size_t begin, size_t end) {
+          const kernels::PlanePoolArgs args{
+              RunInput<float>(context, 0),
+              RunOutput<float>(context, 0),
+              h_,
+              w_,
+              count_padding_,
+              reinterpret_cast<float*>(context.scratch_thread +
+                                       part * context.scratch_thread_stride)};
+          const auto run = kMax ? kernel_->max_planes : kernel_->average_planes;
+          run(args, begin, end - begin);
         });
   }
 
+  std::string Kernel() const override { return kernel_->name; }
+
  private:
-  Window window_{};
+  static kernels::PoolAxis AxisOf(const WindowAxis& axis) {
+    return {static_cast<size_t>(axis.in),
+            static_cast<size_t>(axis.out),
+            static_cast<size_t>(axis.kernel),
+            static_cast<size_t>(axis.stride),
+            static_cast<size_t>(axis.pad_before),
+            static_cast<size_t>(axis.pad_after)};
+  }
+
+  kernels::PoolAxis h_{}, w_{};
   bool count_padding_ = false;
   size_t channels_ = 0;
+  const kernels::PoolKernel* kernel_ = nullptr;
 };
 
-template <class Fn>
+template <bool kMax>
 constexpr OpInfo PoolOpInfo(const char* name) {
-  return SimpleOpInfo(name, 1, 1, kPoolAttributes, &CreateOp<PoolOp<Fn>>);
+  return SimpleOpInfo(name, 1, 1, kPoolAttributes, &CreateOp<PoolOp<kMax>>);
 }
 
 }  // namespace bittern::runtime

@@ -44,6 +44,13 @@ Result<void> SetOut(const InferContext& context, bool ceil, WindowAxis& axis) {
 
 }  // namespace
 
+kernels::ConvAxis AxisOf(const WindowAxis& axis) {
+  return {
+      static_cast<size_t>(axis.in),       static_cast<size_t>(axis.out),
+      static_cast<size_t>(axis.kernel),   static_cast<size_t>(axis.stride),
+      static_cast<size_t>(axis.dilation), static_cast<size_t>(axis.pad_before)};
+}
+
 Result<Window> MakeWindow(const InferContext& context, const Shape& in,
                           int64_t kernel_h, int64_t kernel_w, bool ceil) {
   BITTERN_TRY(CheckList(context, "strides", 2, 1));

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/conv/conv.h"
 #include "runtime/ops/infer.h"
 
 namespace bittern::runtime {
@@ -18,6 +19,9 @@ struct WindowAxis {
 struct Window {
   WindowAxis h, w;
 };
+
+// The same for kernels.
+kernels::ConvAxis AxisOf(const WindowAxis& axis);
 
 // From the attributes strides, pads (h and w before, h and w after), dilations
 // (each may be absent) and `ceil`, for an input of rank 4 and kernel sizes that
