@@ -99,9 +99,10 @@ struct BestScores {
   uint32_t span;
 };
 
+// Not inlined, as StoreRows: once for each sign of the scale is enough.
 template <class Op, class Opposite>
-HWY_INLINE BestScores FindBest(const int32_t* scores, size_t keys,
-                               size_t lanes) {
+HWY_NOINLINE BestScores FindBest(const int32_t* scores, size_t keys,
+                                 size_t lanes) {
   __m512i best[4], worst[4];
   for (size_t r = 0; r < 4; ++r) {
     const int32_t* row = scores + r * lanes;
@@ -264,6 +265,21 @@ HWY_INLINE int32_t StoreCodes(const int32_t* scores, size_t keys,
   return positive;
 }
 
+// Codes of four rows by their bounds.
+template <bool kNegative>
+HWY_NOINLINE void StoreRows(const ProbabilityArgs& args, const int32_t* scores,
+                            const int32_t* bound, BitRows* codes) {
+  for (size_t r = 0; r < 4; ++r) {
+    const size_t at = r * codes->stride;
+    const int32_t positive = StoreCodes<kNegative>(
+        scores + r * args.lanes, args.keys, bound[r],
+        args.quantiser.window.flip, codes->sign + at, codes->valid + at);
+    codes->base[r] =
+        -args.zv * (2 * positive - static_cast<int32_t>(args.keys));
+  }
+  codes->has_zeros = false;
+}
+
 template <int kStep>
 HWY_INLINE const float* Table(const ProbabilityArgs& args, int32_t best) {
   ExpCache& cache = *args.cache;
@@ -313,15 +329,7 @@ bool TableRows(const ProbabilityArgs& args, const int32_t* scores,
       return false;
     bound[r] = best[r] - kStep * __builtin_popcountll(entries.above);
   }
-  for (size_t r = 0; r < 4; ++r) {
-    const size_t at = r * codes->stride;
-    const int32_t positive = StoreCodes<(kStep < 0)>(
-        scores + r * args.lanes, args.keys, bound[r], window.flip,
-        codes->sign + at, codes->valid + at);
-    codes->base[r] =
-        -args.zv * (2 * positive - static_cast<int32_t>(args.keys));
-  }
-  codes->has_zeros = false;
+  StoreRows<(kStep < 0)>(args, scores, bound, codes);
   return true;
 }
 
@@ -332,8 +340,11 @@ bool TableBlock(const ProbabilityArgs& args, const int32_t* scores,
   using Best = std::conditional_t<(kStep < 0), Least, Greatest>;
   using Worst = std::conditional_t<(kStep < 0), Greatest, Least>;
   const BestScores found = FindBest<Best, Worst>(scores, args.keys, args.lanes);
-  if (found.span < kExpEntries / 2 * kSize)
-    return TableRows<kStep, kExpEntries / 2>(args, scores, found.best, codes);
+  // Steps of 1 come with zero codes, and then hardly any row is that narrow.
+  if constexpr (kSize == 2) {
+    if (found.span < kExpEntries / 2 * kSize)
+      return TableRows<kStep, kExpEntries / 2>(args, scores, found.best, codes);
+  }
   return found.span < kExpEntries * kSize &&
          TableRows<kStep, kExpEntries>(args, scores, found.best, codes);
 }
