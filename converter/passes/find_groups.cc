@@ -29,7 +29,7 @@ bool AllZero(const std::vector<float>& values) {
 }
 
 // A weight as moves of fl(fl(codes - zeros) * scales); zeros may be absent.
-struct Formula {
+struct WeightFormula {
   std::vector<const Node*> moves;  // from the weight upwards
   ValueId product = kNone, codes = kNone, zeros = kNone, scales = kNone;
   bool sure = true;  // which side of the product is codes
@@ -43,7 +43,7 @@ bool IsInteger(const Graph& graph, ValueId id) {
 
 // The side of a product that is codes: a difference, or what was an integer, or
 // a constant.
-bool TakeCodes(const Graph& graph, ValueId id, Formula& formula) {
+bool TakeCodes(const Graph& graph, ValueId id, WeightFormula& formula) {
   if (const Node* sub = ProducerIf(graph, id, "Sub")) {
     formula.codes = sub->inputs[0];
     formula.zeros = sub->inputs[1];
@@ -54,8 +54,8 @@ bool TakeCodes(const Graph& graph, ValueId id, Formula& formula) {
   return IsInteger(graph, id);
 }
 
-std::optional<Formula> MatchFormula(const Graph& graph, ValueId id) {
-  Formula formula;
+std::optional<WeightFormula> MatchFormula(const Graph& graph, ValueId id) {
+  WeightFormula formula;
   for (int depth = 0; depth < kMaxDepth; ++depth) {
     const Node* node = graph.Producer(id);
     if (node == nullptr) return std::nullopt;
@@ -83,7 +83,8 @@ class PartGraph {
 
   // The part spread to the shape of the product, then moved as that is; empty
   // if it cannot be computed.
-  Result<std::vector<float>> Compute(const Formula& formula, ValueId part) {
+  Result<std::vector<float>> Compute(const WeightFormula& formula,
+                                     ValueId part) {
     ValueId id = Copy(part, 0);
     const std::optional<Shape> shape = StaticShape(source_, formula.product);
     if (id == kNone || !shape) return std::vector<float>();
@@ -142,7 +143,7 @@ class PartGraph {
 // The parts of a weight of this shape; nothing if the run makes them, or if
 // they say no more than its values do.
 Result<std::optional<WeightParts>> PartsOf(const Graph& graph,
-                                           const Formula& formula,
+                                           const WeightFormula& formula,
                                            const Shape& shape) {
   // One scale for a row: its values say as much (value_set.h), unless zero
   // points have fractions or make the codes wider than they are.
@@ -171,7 +172,7 @@ Result<std::optional<WeightParts>> PartsOf(const Graph& graph,
 }
 
 Result<std::optional<GroupedWeights>> GroupsOf(const Graph& graph,
-                                               const Formula& formula,
+                                               const WeightFormula& formula,
                                                const Shape& shape) {
   BITTERN_TRY_ASSIGN(const std::optional<WeightParts> parts,
                      PartsOf(graph, formula, shape));
@@ -190,7 +191,7 @@ Result<void> FindGroupsOf(Graph& graph, ValueId weight, PassContext& context) {
       graph.IsConstant(weight)) {
     return {};
   }
-  std::optional<Formula> formula = MatchFormula(graph, weight);
+  std::optional<WeightFormula> formula = MatchFormula(graph, weight);
   if (!formula) return {};
   BITTERN_TRY_ASSIGN(auto groups, GroupsOf(graph, *formula, *shape));
   if (!groups && !formula->sure) {
