@@ -5,7 +5,9 @@ stand-in: this is what a user's export carries, so the exported files keep it. `
 through an autograd.Function, at a fraction of the work: training uses it.
 """
 
+import common  # noqa: F401  (../common)
 import torch
+from signs import SignBiReal, SignClip
 from torch import Tensor, nn
 
 
@@ -13,34 +15,6 @@ def set_spelled_out(model: nn.Module, spelled_out: bool) -> None:
     for module in model.modules():
         if isinstance(module, (BinaryLinear, HeadBinarizer)):
             module.spelled_out = spelled_out
-
-
-class _SignBiReal(torch.autograd.Function):
-    """sign(x); the gradient is that of the Bi-Real polynomial, max(0, 2 - 2|x|)."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return x.sign()
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        return grad * x.abs().mul_(-2.0).add_(2.0).clamp_(min=0.0)
-
-
-class _SignClip(torch.autograd.Function):
-    """sign(clip(x, -1, 1)); the gradient is that of the clip."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x.abs() <= 1.0)
-        return x.sign()
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
-        (inside,) = ctx.saved_tensors
-        return grad * inside
 
 
 def bireal_polynomial(x: Tensor) -> Tensor:
@@ -74,11 +48,11 @@ class BinaryLinear(nn.Linear):
             clipped = torch.clip(w, -1.0, 1.0)
             binary = (scale * torch.sign(w)).detach() - clipped.detach() + clipped
             return sign_spelled_out(x) @ binary.t()
-        codes = _SignBiReal.apply(x)
+        codes = SignBiReal.apply(x)
         if self.exact_zeros:  # integer sums, then the scale: the collapsed form
             # Folding the scale into the gradient keeps both forms' weight gradients equal.
-            return _ScaleRows.apply(codes @ _SignClip.apply(w).t(), scale.t())
-        return codes @ (scale * _SignClip.apply(w)).t()
+            return _ScaleRows.apply(codes @ SignClip.apply(w).t(), scale.t())
+        return codes @ (scale * SignClip.apply(w)).t()
 
 
 class _ScaleRows(torch.autograd.Function):
@@ -111,5 +85,5 @@ class HeadBinarizer(nn.Module):
             clipped = torch.clip(shifted, -1.0, 1.0)
             codes = torch.sign(clipped).detach() - clipped.detach() + clipped
         else:
-            codes = _SignClip.apply(shifted)
+            codes = SignClip.apply(shifted)
         return (codes - z) * a

@@ -1,0 +1,111 @@
+// The trained ReBNN digits (1-bit convolutions with residuals) from ONNX to
+// answers: onnxruntime's, codes and images of every block those of the numpy
+// oracle bit for bit, nothing between the convolutions but signs, the same bits
+// on every target and thread count.
+#include "tests/models/digits.h"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "kernels/base/bits.h"
+#include "tests/models/bivit/support.h"
+#include "tests/models/bivit/trace.h"
+
+namespace bittern::test {
+namespace {
+
+constexpr size_t kBlocks = 5;
+// Of the 2,000 held-out ones, so that emulated and checked builds end soon.
+constexpr size_t kImages = 300;
+
+Digits Convert(const char* file) {
+  return ConvertDigitsFile(std::string("models/rebnn/") + file, {});
+}
+
+cli::NpyArray Images() {
+  return LoadNpy(SourcePath("models/bivit/digits_images.npy"));
+}
+
+std::string HashSigns(const runtime::TensorView& view) {
+  const auto rows = static_cast<size_t>(view.type->shape.Leading()),
+             cols = static_cast<size_t>(view.type->shape.Last());
+  const kernels::CodePlanes planes =
+      kernels::ViewCodePlanes(view.data, rows, cols, cols);
+  std::vector<int8_t> codes;
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t c = 0; c < cols; ++c)
+      codes.push_back(static_cast<int8_t>(kernels::CodeAt(planes, r, c)));
+  }
+  return HashHex(codes.data(), codes.size());
+}
+
+// What the oracle records, of a session that keeps every tensor.
+nlohmann::json Trace(runtime::Session& session) {
+  const runtime::ModelDef& def = session.model().def();
+  const auto view = [&](int32_t tensor) {
+    auto found = session.Tensor(def.tensors[static_cast<size_t>(tensor)].name);
+    REQUIRE(found.ok());
+    return found.value();
+  };
+  nlohmann::json trace;
+  size_t block = 0;
+  for (const runtime::OpDef& op : def.ops) {
+    if (op.op != "LowBitConv") continue;
+    const std::string name = "block" + std::to_string(block++);
+    trace[name + ".codes"] = HashSigns(view(op.inputs[0]));
+    const runtime::TensorView stream = view(op.outputs[0]);
+    trace[name + ".stream"] = HashHex(stream.data, ByteSize(*stream.type));
+  }
+  trace["logits"] = HashOutput(session, 0);
+  return trace;
+}
+
+}  // namespace
+
+TEST_CASE("rebnn digits: the answers of onnxruntime, from both exporters") {
+  const auto images = Images();
+  const auto labels = LoadNpy(SourcePath("models/bivit/digits_labels.npy"));
+  const auto expected = LoadNpy(SourcePath("models/rebnn/digits_answers.npy"));
+  const auto answers = Answers(Convert("digits.onnx"), images, kImages);
+  CHECK(Equal(answers, expected) >= kImages * 995 / 1000);
+  CHECK(Equal(answers, labels) >= kImages * 95 / 100);
+  CHECK(Answers(Convert("digits_dynamo.onnx"), images, kImages) == answers);
+}
+
+TEST_CASE("rebnn digits: blocks are one step, and one for their signs") {
+  const Digits digits = Convert("digits.onnx");
+  size_t low_bit = 0;
+  for (const convert::LayerRecord& layer : digits.report.layers) {
+    INFO(layer.name << ": " << layer.reason);
+    low_bit += layer.reason.empty() ? 1 : 0;
+    if (layer.reason.empty()) CHECK(layer.weights.starts_with("1 bit"));
+  }
+  CHECK(low_bit == kBlocks);
+  std::map<std::string, size_t> steps;
+  for (const runtime::OpDef& op : digits.model->def().ops) ++steps[op.op];
+  CHECK(steps["LowBitConv"] == kBlocks);
+  CHECK(steps["Binarize"] == kBlocks);
+  CHECK(steps["Where"] + steps["Less"] + steps["Mul"] + steps["Sign"] == 0);
+}
+
+TEST_CASE("rebnn digits: codes and images are the oracle's on every target") {
+  const auto images = Images();
+  std::ifstream file(SourcePath("models/rebnn/digits_oracle.json"));
+  const auto oracle = nlohmann::json::parse(file);
+  REQUIRE(oracle.size() == 2);
+  const Digits digits = Convert("digits.onnx");
+  for (const Target& target : ExactTargets()) {
+    for (size_t threads : {size_t{1}, size_t{2}}) {
+      INFO(target.name << ", " << threads << " thread(s)");
+      const auto session = MakeSession(digits.model, target.cpu, threads, true);
+      for (size_t i = 0; i < oracle.size(); ++i) {
+        SetImage(*session, images, i);
+        REQUIRE(session->Run().ok());
+        CHECK(Trace(*session) == oracle[i]["hashes"]);
+      }
+    }
+  }
+}
+
+}  // namespace bittern::test
