@@ -3,6 +3,7 @@
 
 #include <google/protobuf/stubs/logging.h>
 
+#include <algorithm>
 #include <climits>
 #include <filesystem>
 #include <fstream>
@@ -18,6 +19,30 @@ namespace {
 using runtime::CorruptFile;
 using runtime::IoError;
 using runtime::Unsupported;
+
+bool IsControl(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+}
+
+// Names go into reports, errors and the packed file, whose reader refuses NUL.
+Result<void> CheckName(const char* what, const std::string& name) {
+  if (std::none_of(name.begin(), name.end(), IsControl)) return {};
+  return CorruptFile(std::string(what) + " is named '" + name +
+                     "' with a control character, expected text");
+}
+
+Result<void> CheckNames(const Graph& graph) {
+  for (const Value& value : graph.values()) {
+    BITTERN_TRY(CheckName("a value", value.name));
+  }
+  for (const Node& node : graph.nodes()) {
+    BITTERN_TRY(CheckName("a node", node.name));
+  }
+  for (const std::string& name : graph.output_names) {
+    BITTERN_TRY(CheckName("an output", name));
+  }
+  return {};
+}
 
 Result<ImportedModel> Import(const void* data, size_t size,
                              const std::string& directory,
@@ -44,11 +69,14 @@ Result<ImportedModel> Import(const void* data, size_t size,
   ImportedModel imported;
   BITTERN_TRY_ASSIGN(imported.graph, importer.Run());
   imported.open_batch = importer.open_batch();
+  BITTERN_TRY(CheckNames(imported.graph));
   imported.opset = importer.default_opset();
   imported.producer = model.producer_name().substr(0, 100);
   if (!model.producer_version().empty()) {
     imported.producer += " " + model.producer_version().substr(0, 100);
   }
+  std::replace_if(imported.producer.begin(), imported.producer.end(), IsControl,
+                  '?');
   imported.sha256 = Sha256Hex(data, size);
   return imported;
 }
@@ -59,7 +87,7 @@ Error OneLine(Error error) {
   std::string& message = error.message;
   if (message.size() > kLongest) message = message.substr(0, kLongest) + "...";
   for (char& c : message) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+    if (IsControl(c)) c = '?';
   }
   return error;
 }

@@ -273,6 +273,37 @@ TEST_CASE("names cannot break the line", "[onnx]") {
   CHECK(message.size() < 700);
 }
 
+TEST_CASE("names hold no control characters", "[onnx]") {
+  for (const char c : {'\0', '\n', '\x1b', '\x7f'}) {
+    const std::string bad = std::string("a") + c + "b";
+    OnnxModel node;
+    node.Input("x", {2}).Output("y");
+    node.Node("Neg", {"x"}, {"y"}).set_name(bad);
+    CHECK(node.ErrorText() ==
+          "a node is named 'a?b' with a control character, expected text");
+    OnnxModel value;
+    value.Input(bad, {2}).Output("y");
+    value.Node("Neg", {bad}, {"y"});
+    CHECK(value.ErrorText() ==
+          "a value is named 'a?b' with a control character, expected text");
+    OnnxModel output;
+    output.Input("x", {2}).Output(bad);
+    output.Node("Neg", {"x"}, {bad});
+    CHECK_FALSE(output.ErrorText().empty());
+  }
+}
+
+TEST_CASE("a producer's name cannot break the line", "[onnx]") {
+  OnnxModel model;
+  model.Input("x", {2}).Output("y");
+  model.Node("Neg", {"x"}, {"y"});
+  model.proto().set_producer_name(std::string("a\0b\n", 4));
+  const std::string bytes = model.proto().SerializeAsString();
+  const auto imported = ImportOnnxBytes(bytes.data(), bytes.size(), "", {});
+  REQUIRE(imported.ok());
+  CHECK(imported.value().producer == "a?b?");
+}
+
 TEST_CASE("a very deep graph", "[onnx]") {
   OnnxModel model;
   model.Input("x", {1}).Output("y");
