@@ -30,6 +30,10 @@ using ValueId =
     int32_t;  // index into Graph::values(); kNoValue = absent optional input
 using NodeId = int32_t;  // index into Graph::nodes()
 inline constexpr int32_t kNone = -1;
+// The most nodes that passes take. They ask who reads a value by walking the
+// graph: with this many nodes, ten times those of the largest exports, a
+// hostile file costs seconds, not hours.
+inline constexpr size_t kMaxNodes = 50'000;
 
 // Constant bytes; shared because values may be cloned. Layout:
 // runtime::ByteSize(type) bytes, 64-byte aligned.

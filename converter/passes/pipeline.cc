@@ -6,10 +6,6 @@
 namespace bittern::convert {
 namespace {
 
-// Passes ask who reads a value by walking the graph: with this many nodes, ten
-// times those of the largest exports, a hostile file costs seconds, not hours.
-constexpr size_t kMaxNodes = 50'000;
-
 // Residues go before folding, while the graph still says which weights are
 // signs: folded first, they keep the float noise of the residue.
 constexpr std::array kAllPasses = {

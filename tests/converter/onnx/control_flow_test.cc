@@ -109,6 +109,18 @@ OnnxModel Sums(int64_t turns, bool with_limit) {
   return model;
 }
 
+TEST_CASE("a loop that makes too many nodes ends while it is written out",
+          "[onnx]") {
+  OnnxModel model = Sums(70'000, false);
+  onnx::GraphProto& body =
+      *model.graph().mutable_node(0)->mutable_attribute(0)->mutable_g();
+  Node(body, "Mul", {"t", "x"}, {"u"});
+  body.mutable_output(1)->set_name("u");
+  CHECK(model.ErrorText() ==
+        "with its loops and functions written out the graph has more than "
+        "100000 nodes, expected fewer");
+}
+
 TEST_CASE("a loop of a known number of turns is written out", "[onnx]") {
   const std::vector<Array> outputs = Sums(3, false).Run({FloatArray({1}, {2})});
   CHECK(outputs[0].As<float>() == Floats{6});
