@@ -85,11 +85,8 @@ Result<void> AddUserMetadata(const ConvertOptions& options, ModelDef* def) {
 
 }  // namespace
 
-Result<Report> ConvertFile(const std::string& onnx_path,
-                           const std::string& output_path,
-                           const ConvertOptions& options) {
-  BITTERN_TRY_ASSIGN(ImportedModel imported,
-                     ImportOnnxFile(onnx_path, options.import));
+Result<PackedModel> PackModel(ImportedModel imported,
+                              const ConvertOptions& options) {
   PassContext context;
   context.options = options.passes;
   BITTERN_TRY(RunPipeline(imported.graph, context, /*float_only=*/false));
@@ -100,20 +97,34 @@ Result<Report> ConvertFile(const std::string& onnx_path,
   BITTERN_TRY(AddUserMetadata(options, &lowered.def));
   BITTERN_TRY_ASSIGN(const runtime::Plan plan, PlanOf(lowered));
 
-  Report report;
+  PackedModel packed;
+  packed.report.source_sha256 = imported.sha256;
+  packed.report.notes = imported.graph.notes;
+  AddLayers(plan, context.layers, &packed.report);
+  packed.def = std::move(lowered.def);
+  packed.storage = std::move(lowered.storage);
+  return packed;
+}
+
+Result<Report> ConvertFile(const std::string& onnx_path,
+                           const std::string& output_path,
+                           const ConvertOptions& options) {
+  BITTERN_TRY_ASSIGN(ImportedModel imported,
+                     ImportOnnxFile(onnx_path, options.import));
+  const std::string producer = imported.producer;
+  BITTERN_TRY_ASSIGN(PackedModel packed,
+                     PackModel(std::move(imported), options));
+  Report& report = packed.report;
   report.source = std::filesystem::path(onnx_path).filename().string();
-  report.source_sha256 = imported.sha256;
   report.source_bytes = FileBytes(onnx_path);
-  report.notes = imported.graph.notes;
-  AddLayers(plan, context.layers, &report);
-  lowered.def.metadata["source"] = report.source;
-  lowered.def.metadata["source_sha256"] = report.source_sha256;
-  lowered.def.metadata["source_producer"] = imported.producer;
-  lowered.def.metadata["converter_version"] = VersionText();
-  lowered.def.metadata["report"] = EmbeddedReportJson(report);
-  BITTERN_TRY(runtime::WriteModelFile(lowered.def, output_path));
+  packed.def.metadata["source"] = report.source;
+  packed.def.metadata["source_sha256"] = report.source_sha256;
+  packed.def.metadata["source_producer"] = producer;
+  packed.def.metadata["converter_version"] = VersionText();
+  packed.def.metadata["report"] = EmbeddedReportJson(report);
+  BITTERN_TRY(runtime::WriteModelFile(packed.def, output_path));
   report.packed_bytes = FileBytes(output_path);
-  return report;
+  return std::move(report);
 }
 
 Result<std::shared_ptr<const Model>> LoadFloatModel(

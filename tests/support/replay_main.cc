@@ -1,6 +1,6 @@
-// Runs a fuzz target on every file of the directories given, on each file cut
-// in half, and on copies with a few bytes changed (the same ones at every run):
-// a regression test where there is no fuzzer.
+// Runs a fuzz target on the files given and on every file of the directories
+// given, on each file cut in half, and on copies with a few bytes changed (the
+// same ones at every run): a regression test where there is no fuzzer.
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -33,19 +33,28 @@ void FeedDamagedCopies(const std::string& bytes) {
   }
 }
 
+void Replay(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string bytes(std::istreambuf_iterator<char>(file), {});
+  Feed(bytes);
+  Feed(bytes.substr(0, bytes.size() / 2));
+  FeedDamagedCopies(bytes);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   size_t files = 0;
   for (int i = 1; i < argc; ++i) {
+    if (std::filesystem::is_regular_file(argv[i])) {
+      Replay(argv[i]);
+      ++files;
+      continue;
+    }
     for (const auto& entry :
          std::filesystem::recursive_directory_iterator(argv[i])) {
       if (!entry.is_regular_file()) continue;
-      std::ifstream file(entry.path(), std::ios::binary);
-      const std::string bytes(std::istreambuf_iterator<char>(file), {});
-      Feed(bytes);
-      Feed(bytes.substr(0, bytes.size() / 2));
-      FeedDamagedCopies(bytes);
+      Replay(entry.path());
       ++files;
     }
   }
