@@ -53,8 +53,13 @@ Result<std::vector<Array>> RunGraph(const convert::Graph& graph,
   BITTERN_TRY_ASSIGN(
       std::shared_ptr<const runtime::Model> model,
       runtime::Model::Make(std::move(def), std::shared_ptr<const void>(kept)));
+  return RunModel(std::move(model), inputs);
+}
+
+Result<std::vector<Array>> RunModel(std::shared_ptr<const runtime::Model> model,
+                                    const std::vector<Array>& inputs) {
   BITTERN_TRY_ASSIGN(std::unique_ptr<runtime::Session> session,
-                     runtime::Session::Create(model, {}));
+                     runtime::Session::Create(std::move(model), {}));
   return RunSession(*session, inputs);
 }
 

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "converter/ir/graph.h"
+#include "runtime/model/model.h"
 
 namespace bittern::test {
 
@@ -26,6 +28,10 @@ struct Array {  // a dense tensor that owns its bytes
 // `inputs` in the order of the graph's; outputs in that of the graph's.
 runtime::Result<std::vector<Array>> RunGraph(const convert::Graph& graph,
                                              const std::vector<Array>& inputs);
+
+runtime::Result<std::vector<Array>> RunModel(
+    std::shared_ptr<const runtime::Model> model,
+    const std::vector<Array>& inputs);
 
 template <class T>
 Array MakeArray(runtime::DType dtype, const runtime::Shape& shape,

@@ -9,7 +9,6 @@
 
 #include "converter/onnx/importer.h"
 #include "converter/onnx/tensor.h"
-#include "tests/converter/ir/run_graph.h"
 
 namespace bittern::test {
 namespace {
@@ -34,11 +33,8 @@ Result<std::vector<onnx::TensorProto>> ReadTensors(const fs::path& directory,
   for (int i = 0;; ++i) {
     const fs::path path = directory / (kind + "_" + std::to_string(i) + ".pb");
     if (!fs::exists(path)) return tensors;
-    BITTERN_TRY_ASSIGN(const std::string bytes, ReadFile(path));
-    onnx::TensorProto& tensor = tensors.emplace_back();
-    if (!tensor.ParseFromString(bytes)) {
-      return InvalidArgument(path.string() + " is not a tensor");
-    }
+    BITTERN_TRY_ASSIGN(onnx::TensorProto tensor, ReadTensorFile(path.string()));
+    tensors.push_back(std::move(tensor));
   }
 }
 
@@ -87,15 +83,6 @@ bool MustBeConstant(const onnx::GraphProto& graph, const std::string& name) {
   return false;
 }
 
-Result<Array> ToArray(const onnx::TensorProto& proto) {
-  BITTERN_TRY_ASSIGN(const convert::ImportedTensor tensor,
-                     convert::ReadTensor(proto, "test data", ""));
-  Array array{proto.name(), tensor.type, {}};
-  const uint8_t* first = tensor.data->data();
-  array.bytes.assign(first, first + runtime::ByteSize(tensor.type));
-  return array;
-}
-
 bool IsClose(float got, float expected) {
   if (std::isnan(expected)) return std::isnan(got);
   if (std::isinf(expected)) return got == expected;
@@ -104,6 +91,38 @@ bool IsClose(float got, float expected) {
   return difference <=
          kAbsoluteTolerance +
              kRelativeTolerance * std::abs(static_cast<double>(expected));
+}
+
+// Graph inputs without initializers, in order: what the data files are for.
+std::vector<std::string> FedInputs(const onnx::GraphProto& graph) {
+  std::vector<std::string> names;
+  for (const onnx::ValueInfoProto& input : graph.input()) {
+    const bool initialised = std::any_of(
+        graph.initializer().begin(), graph.initializer().end(),
+        [&](const auto& tensor) { return tensor.name() == input.name(); });
+    if (!initialised) names.push_back(input.name());
+  }
+  return names;
+}
+
+}  // namespace
+
+Result<onnx::TensorProto> ReadTensorFile(const std::string& path) {
+  BITTERN_TRY_ASSIGN(const std::string bytes, ReadFile(path));
+  onnx::TensorProto tensor;
+  if (!tensor.ParseFromString(bytes)) {
+    return InvalidArgument(path + " is not a tensor");
+  }
+  return tensor;
+}
+
+Result<Array> ToArray(const onnx::TensorProto& proto) {
+  BITTERN_TRY_ASSIGN(const convert::ImportedTensor tensor,
+                     convert::ReadTensor(proto, "test data", ""));
+  Array array{proto.name(), tensor.type, {}};
+  const uint8_t* first = tensor.data->data();
+  array.bytes.assign(first, first + runtime::ByteSize(tensor.type));
+  return array;
 }
 
 Result<void> Compare(const Array& got, const Array& expected) {
@@ -125,20 +144,6 @@ Result<void> Compare(const Array& got, const Array& expected) {
   }
   return {};
 }
-
-// Graph inputs without initializers, in order: what the data files are for.
-std::vector<std::string> FedInputs(const onnx::GraphProto& graph) {
-  std::vector<std::string> names;
-  for (const onnx::ValueInfoProto& input : graph.input()) {
-    const bool initialised = std::any_of(
-        graph.initializer().begin(), graph.initializer().end(),
-        [&](const auto& tensor) { return tensor.name() == input.name(); });
-    if (!initialised) names.push_back(input.name());
-  }
-  return names;
-}
-
-}  // namespace
 
 Result<NodeCase> LoadCase(const std::string& directory) {
   NodeCase loaded;

@@ -6,6 +6,7 @@
 
 #include "converter/onnx/onnx_proto.h"
 #include "runtime/base/result.h"
+#include "tests/converter/ir/run_graph.h"
 
 namespace bittern::test {
 
@@ -18,10 +19,15 @@ struct NodeCase {
 // An error if a file is missing or holds no tensor (sequences, optionals).
 runtime::Result<NodeCase> LoadCase(const std::string& directory);
 
-// Imports, runs and compares with ONNX's own tolerance (rtol 1e-3, atol 1e-7;
-// integers exactly). Inputs that the runtime needs when it plans (shapes, axes,
-// bounds, and all that decide how large a result is) become initializers with
-// the case's values, as in real files.
+runtime::Result<onnx::TensorProto> ReadTensorFile(const std::string& path);
+runtime::Result<Array> ToArray(const onnx::TensorProto& proto);
+
+// ONNX's own tolerance: rtol 1e-3, atol 1e-7; integers exactly.
+runtime::Result<void> Compare(const Array& got, const Array& expected);
+
+// Imports, runs and compares. Inputs that the runtime needs when it plans
+// (shapes, axes, bounds, and all that decide how large a result is) become
+// initializers with the case's values, as in real files.
 runtime::Result<void> RunCase(const NodeCase& node_case);
 
 }  // namespace bittern::test
