@@ -269,5 +269,26 @@ TEST_CASE("--sign-zero positive makes Sign(0) +1 and keeps other signs") {
   }
 }
 
+TEST_CASE("Equal constants of any size become one") {
+  Graph graph;
+  const Shape shape{70, 70};
+  std::vector<float> values(4900, 0.25f);
+  const ValueId x =
+      graph.AddValue("x", TensorType{runtime::DType::kF32, shape, {}});
+  graph.inputs = {x};
+  ValueId y = x;
+  for (const float last : {1.0f, 1.0f, 2.0f}) {
+    values.back() = last;
+    y = graph.Emit("Add", "add", {y, graph.AddF32("c", shape, values)}, {}, "y",
+                   TensorType{runtime::DType::kF32, shape, {}});
+  }
+  graph.outputs = {y};
+  graph.output_names = {"y"};
+  PassContext context;
+  REQUIRE(RunPass({"merge_constants", &MergeConstants}, graph, context).ok());
+  CHECK(graph.nodes()[0].inputs[1] == graph.nodes()[1].inputs[1]);
+  CHECK(graph.nodes()[0].inputs[1] != graph.nodes()[2].inputs[1]);
+}
+
 }  // namespace
 }  // namespace bittern::convert
