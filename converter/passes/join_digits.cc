@@ -1,8 +1,9 @@
 // Products of 8-bit codes reach the passes cut into digits, so that fp32 sums
 // them exactly (MatMulInteger, converter/onnx/integer.cc):
-//   sum_i B^i * Cast_i32(MatMul(digit i of a, w)) -> Cast_f32
-// becomes MatMul(a, w) again where a is quantised activations and w constant:
-// as integers the product is exact anyway, and Cast_f32 rounds the sum once.
+//   sum_i B^i * Cast_i32(MatMul(digit i of a, w)) [-> Add bias] -> Cast_f32
+// becomes MatMul(a, w) [-> Add bias] again where a is quantised activations and
+// w constant: as integers the product is exact anyway, and Cast_f32 rounds the
+// sum once (a bias is added to it in fp32 then). Convolutions likewise.
 // Weights that are 8-bit codes less a zero point take 9 bits, whose sums the
 // integer kernels hold up to K = 257; longer ones stay digits.
 #include <fmt/format.h>
@@ -50,8 +51,10 @@ std::optional<Term> TermOf(const Graph& graph, ValueId id) {
     id = product->inputs[0];
   }
   const Node* cast = ProducerIf(graph, id, "Cast");
-  if (cast == nullptr || StringOf(*cast, "to") != "i32" ||
-      ProducerIf(graph, cast->inputs[0], "MatMul") == nullptr) {
+  if (cast == nullptr || StringOf(*cast, "to") != "i32") return std::nullopt;
+  const Node* product = graph.Producer(cast->inputs[0]);
+  if (product == nullptr ||
+      (product->op != "MatMul" && product->op != "Conv")) {
     return std::nullopt;
   }
   term.matmul = graph.ProducerId(cast->inputs[0]);
@@ -101,8 +104,9 @@ ValueId WholeOperand(const Graph& graph, const std::vector<Term>& terms) {
   ValueId whole = kNone, rest = kNone;
   for (size_t i = 0; i < terms.size(); ++i) {
     const Node& matmul = graph.node(terms[i].matmul);
-    if (terms[i].weight != weight ||
-        matmul.inputs[1] != graph.node(terms[0].matmul).inputs[1]) {
+    const Node& first = graph.node(terms[0].matmul);
+    if (terms[i].weight != weight || matmul.inputs[1] != first.inputs[1] ||
+        matmul.op != first.op || matmul.attributes != first.attributes) {
       return kNone;
     }
     weight *= base;
@@ -137,17 +141,49 @@ bool IsQuantised(const Graph& graph, ValueId id) {
   return false;
 }
 
-bool FitsIntegers(const Graph& graph, ValueId weight) {
+bool FitsIntegers(const Graph& graph, const Node& product) {
   constexpr int64_t kMaxDepth = 257;
-  const std::vector<float> values = graph.F32(weight);
-  if (values.empty() || StaticShape(graph, weight)->rank() != 2 ||
+  const std::vector<float> values = graph.F32(product.inputs[1]);
+  const bool conv = product.op == "Conv";
+  if (values.empty() ||
+      StaticShape(graph, product.inputs[1])->rank() != (conv ? 4 : 2) ||
       !std::all_of(values.begin(), values.end(),
                    [](float v) { return v == std::nearbyint(v); })) {
     return false;
   }
   const auto [lo, hi] = std::minmax_element(values.begin(), values.end());
+  const Shape shape = *StaticShape(graph, product.inputs[1]);
+  const int64_t depth = conv ? shape.Elements() / shape[0] : shape[0];
   return (*lo >= 0 && *hi <= 255) || (*lo >= -128 && *hi <= 127) ||
-         (*StaticShape(graph, weight))[0] <= kMaxDepth;
+         depth <= kMaxDepth;
+}
+
+// A constant i32 bias that the Add which makes `id` adds to the sum, which `id`
+// becomes; kNone if there is none.
+ValueId TakeBias(const Graph& graph, ValueId& id) {
+  const Node* add = ProducerIf(graph, id, "Add");
+  const ValueId bias = add == nullptr ? kNone : ConstantOperand(graph, *add);
+  if (bias != kNone) id = OtherInput(*add, bias);
+  return bias;
+}
+
+// `cast`, which rounds the sum of `terms`, becomes the product of `a`.
+Result<void> Join(Graph& graph, NodeId cast, NodeId first, ValueId a,
+                  ValueId bias) {
+  const Node product = graph.node(first);
+  const std::vector<ValueId> inputs = {a, product.inputs[1]};
+  graph.node(cast).name = product.name;
+  if (bias == kNone) {
+    return Rewrite(graph, cast, product.op, inputs, product.attributes);
+  }
+  const std::string name = graph.value(bias).name;
+  BITTERN_TRY_ASSIGN(const ValueId sum,
+                     Emit(graph, product.op, product.name, inputs,
+                          product.attributes, product.name + ".sum"));
+  BITTERN_TRY_ASSIGN(const ValueId floats,
+                     Emit(graph, "Cast", name, {bias},
+                          {{"to", std::string("f32")}}, name + ".f32"));
+  return Rewrite(graph, cast, "Add", {sum, floats}, {});
 }
 
 }  // namespace
@@ -161,18 +197,16 @@ Result<void> JoinDigits(Graph& graph, PassContext&) {
     if (cast.removed || cast.op != "Cast" || StringOf(cast, "to") != "f32") {
       continue;
     }
-    const std::vector<Term> terms = TermsOf(graph, cast.inputs[0]);
+    ValueId sum = cast.inputs[0];
+    const ValueId bias = TakeBias(graph, sum);
+    const std::vector<Term> terms = TermsOf(graph, sum);
     if (terms.empty()) continue;
     const ValueId a = WholeOperand(graph, terms);
-    const Node& first = graph.node(terms[0].matmul);
-    if (a == kNone || !FitsIntegers(graph, first.inputs[1]) ||
+    if (a == kNone || !FitsIntegers(graph, graph.node(terms[0].matmul)) ||
         !HasFewLevels(graph, a) || !IsQuantised(graph, a)) {
       continue;
     }
-    const std::string name = first.name;
-    const std::vector<ValueId> inputs = {a, first.inputs[1]};
-    graph.node(id).name = name;
-    BITTERN_TRY(Rewrite(graph, id, "MatMul", inputs, {}));
+    BITTERN_TRY(Join(graph, id, terms[0].matmul, a, bias));
     ++count;
   }
   if (count > 0) {

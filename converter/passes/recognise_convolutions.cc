@@ -82,8 +82,14 @@ std::string FitToImage(const Graph& graph, const Shape& x, Activation& a) {
   if (a.scale.empty() || a.zero.empty()) {
     return "a scale for each row of the image";
   }
-  a.kind = Kind::kColumn;
-  a.text.replace(a.text.rfind(" row"), std::string::npos, " channels");
+  const auto same = [](const std::vector<float>& values) {
+    return std::all_of(values.begin(), values.end(),
+                       [&values](float v) { return v == values[0]; });
+  };
+  const bool tensor = same(a.scale) && same(a.zero);
+  a.kind = tensor ? Kind::kTensor : Kind::kColumn;
+  a.text.replace(a.text.rfind(" row"), std::string::npos,
+                 tensor ? "" : " channels");
   return "";
 }
 
@@ -146,6 +152,9 @@ class Lowerer {
         StaticShape(graph_, maker->inputs[0]) != match.x) {
       return "its codes are not made for the image";
     }
+    if (!ArePerChannel(*maker, match.x)) {
+      return "a scale for each row of the image";
+    }
     std::string reason = FitToImage(graph_, match.x, a);
     if (reason.empty()) reason = CheckRange(graph_, a, weights, match.k());
     if (reason.empty() && match.padded && a.kind != Kind::kColumn &&
@@ -153,6 +162,19 @@ class Lowerer {
       reason = "zero, which the image is padded with, is none of its codes";
     }
     return reason;
+  }
+
+  static bool IsPerRow(const Node& node) {
+    return StringOf(node, "per") == "row";
+  }
+
+  // Whether scales and zero points for rows are constants for channels.
+  bool ArePerChannel(const Node& maker, const Shape& x) const {
+    if (!IsPerRow(maker)) return true;
+    return std::all_of(
+        maker.inputs.begin() + 1, maker.inputs.end(), [&](ValueId id) {
+          return id == kNone || !PerChannel(graph_, id, x).empty();
+        });
   }
 
   // The code of zero; nothing if there is none.
@@ -192,7 +214,7 @@ class Lowerer {
     std::vector<ValueId> list;
     for (size_t i = 1; i < std::min<size_t>(node.inputs.size(), 3); ++i) {
       ValueId id = node.inputs[i];
-      if (match.activation.kind == Kind::kColumn && id != kNone) {
+      if (IsPerRow(node) && id != kNone) {
         id = AddVector(graph_, graph_.value(id).name + ".channels",
                        PerChannel(graph_, id, match.x));
       }
@@ -220,8 +242,7 @@ class Lowerer {
     BITTERN_TRY_ASSIGN(const ValueId x, ImageOf(maker.inputs[0], maker.name));
     std::vector<ValueId> inputs = {x};
     AttributeMap attributes = maker.attributes;
-    if (match.activation.kind == Kind::kColumn)
-      attributes["per"] = std::string("column");
+    if (IsPerRow(maker)) attributes["per"] = std::string("column");
     for (ValueId parameter : Parameters(maker, match)) {
       if (group > 0 && parameter != kNone) {
         parameter =

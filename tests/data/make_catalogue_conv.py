@@ -199,22 +199,27 @@ def input_channels(rng):
 
 
 def integers(rng):
-    """QLinearConv, and what onnxruntime's dynamic quantisation writes."""
-    codes = rng.integers(-128, 128, (8, 5, 3, 3))
-    w_scale = rng.uniform(0.001, 0.004, 8).astype(F32)
-    g = Graph()
-    x_scale, x_zero, y_scale, y_zero = g.const(F32(0.04)), g.const(119, np.uint8), g.const(F32(0.06)), g.const(100, np.uint8)
-    q = g.op("QuantizeLinear", "x", x_scale, x_zero)
-    q = g.op("QLinearConv", q, x_scale, x_zero, g.const(codes, np.int8), g.const(w_scale), g.const(np.zeros(8), np.int8),
-             y_scale, y_zero, g.const(rng.integers(-3000, 3000, 8), np.int32), pads=[1, 1, 1, 1])
-    y = g.op("DequantizeLinear", q, y_scale, y_zero)
-    layer = {"weights": "8 bit", "activations": "8 bit unsigned", "codes": last(codes)}
-    save("conv_qlinear", g, image(58, 5), y, [dict(layer)])
+    """QLinearConv, also of more products than fp32 sums exactly, and what onnxruntime's dynamic quantisation writes."""
+    for name, channels in (("conv_qlinear", 5), ("conv_qlinear_deep", 40)):
+        g, x, layers = Graph(), image(58, channels), []
+        scale, zero = g.const(F32(0.04)), g.const(119, np.uint8)
+        q = g.op("QuantizeLinear", "x", scale, zero)
+        for filters in (8, 6):
+            codes = rng.integers(-128, 128, (filters, channels, 3, 3))
+            x_scale, x_zero, scale, zero = scale, zero, g.const(F32(0.06)), g.const(100, np.uint8)
+            q = g.op("QLinearConv", q, x_scale, x_zero, g.const(codes, np.int8), g.const(rng.uniform(0.001, 0.004, filters)),
+                     g.const(np.zeros(filters), np.int8), scale, zero, g.const(rng.integers(-3000, 3000, filters), np.int32),
+                     pads=[1, 1, 1, 1])
+            layers.append({"weights": "8 bit", "activations": "8 bit unsigned", "codes": last(codes)})
+            channels = filters
+        save(name, g, x, g.op("DequantizeLinear", q, scale, zero), layers)
+    codes, w_scale = rng.integers(-128, 128, (8, 5, 3, 3)), rng.uniform(0.001, 0.004, 8).astype(F32)
     g = Graph()
     q, s, z = g.op("DynamicQuantizeLinear", "x", outputs=3)
     sums = g.op("ConvInteger", q, g.const(codes, np.int8), z)
     y = g.op("Mul", g.op("Cast", sums, to=TensorProto.FLOAT), g.op("Mul", s, g.const(w_scale.reshape(8, 1, 1))))
-    save("conv_dynamic_integer", g, image(59, 5), y, [dict(layer)])
+    save("conv_dynamic_integer", g, image(59, 5), y,
+         [{"weights": "8 bit", "activations": "8 bit unsigned", "codes": last(codes)}])
 
 
 CASES = (signs, react_block, rebnn_downsampling, xnor, dorefa, qdq_int8, groups_of_codes, input_channels, integers)
