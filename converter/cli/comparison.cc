@@ -320,7 +320,7 @@ Result<void> Comparer::Force(int32_t tensor) {
   const int32_t twin = graph_.Find(def.name);
   if (twin < 0) return {};
   BITTERN_TRY_ASSIGN(const TensorView view, packed_->Tensor(def.name));
-  const auto order = OrderOf(view.type->shape, graph_.ShapeOf(twin));
+  const auto order = OrderOf(def.name, view.type->shape, graph_.ShapeOf(twin));
   const float* values = graph_.Values(twin);
   if (!order || values == nullptr) return {};
   const int64_t count = view.type->shape.Elements();
@@ -342,7 +342,7 @@ Result<void> Comparer::CompareStep(size_t step, int32_t tensor) {
   const int32_t twin = graph_.Find(def.name);
   if (twin < 0) return {};
   BITTERN_TRY_ASSIGN(const TensorView view, packed_->Tensor(def.name));
-  const auto order = OrderOf(view.type->shape, graph_.ShapeOf(twin));
+  const auto order = OrderOf(def.name, view.type->shape, graph_.ShapeOf(twin));
   if (!order || graph_.Values(twin) == nullptr) return {};
   if (view.type->dtype != DType::kF32 && view.type->dtype != DType::kCode) {
     return {};

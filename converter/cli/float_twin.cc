@@ -16,6 +16,10 @@ constexpr int kMaxSteps = 24;
 // Attention has some fifty between its operands and its result.
 constexpr size_t kMaxOps = 4096;
 
+// What the converter computes before a transposition instead of after it, and
+// with channels last (converter/passes/channels_last.cc).
+constexpr std::string_view kMoved = ".untransposed", kLast = ".last";
+
 bool IsElementwise(std::string_view op) {
   for (const char* known : {"Add", "Sub", "Mul", "Div", "Clip", "Identity",
                             "Min", "Max", "Relu", "Where", "Reshape"}) {
@@ -26,9 +30,17 @@ bool IsElementwise(std::string_view op) {
 
 }  // namespace
 
-std::optional<TwinOrder> OrderOf(const Shape& packed, const Shape& twin) {
+std::optional<TwinOrder> OrderOf(const std::string& name, const Shape& packed,
+                                 const Shape& twin) {
   if (packed.Elements() != twin.Elements() || packed.rank() == 0) {
     return std::nullopt;
+  }
+  if (name.ends_with(kLast)) {
+    if (twin.rank() != 4 ||
+        packed != Shape{twin[0], twin[2], twin[3], twin[1]}) {
+      return std::nullopt;
+    }
+    return TwinOrder{true, twin[1], twin[2] * twin[3], 1};
   }
   if (packed == twin) return TwinOrder{};
   if (twin.rank() == 4 && packed.rank() == 4 && packed[0] == twin[0] &&
@@ -69,11 +81,10 @@ FloatGraph::FloatGraph(runtime::Session& session) : session_(session) {
 }
 
 int32_t FloatGraph::Find(const std::string& name) const {
-  // What the converter computes before a transposition instead of after it.
-  constexpr std::string_view kMoved = ".untransposed";
   auto found = names_.find(name);
-  if (found == names_.end() && name.ends_with(kMoved)) {
-    found = names_.find(name.substr(0, name.size() - kMoved.size()));
+  for (const std::string_view suffix : {kMoved, kLast}) {
+    if (found != names_.end() || !name.ends_with(suffix)) continue;
+    found = names_.find(name.substr(0, name.size() - suffix.size()));
   }
   if (found == names_.end()) return -1;
   const auto is_float = [this](int32_t tensor) {

@@ -15,7 +15,8 @@ namespace bittern::cli {
 
 // How element (row, column) of the packed tensor is found in the float one.
 struct TwinOrder {
-  bool by_heads = false;  // float [B,H,N,d], packed [B,N,H*d]
+  bool by_heads = false;  // float [B,H,N,d], packed [B,N,H*d]; of an image the
+                          // heads are channels, and d is 1
   int64_t heads = 1, tokens = 1, width = 1;  // of by_heads
 
   // Index in the float tensor of element `i` of the packed one.
@@ -29,8 +30,10 @@ struct TwinOrder {
   }
 };
 
-// Nothing if the two shapes are no two layouts of one tensor.
-std::optional<TwinOrder> OrderOf(const runtime::Shape& packed,
+// Nothing if the two shapes are no two layouts of one tensor. `name`: of the
+// packed one, which says whether an image has its channels last.
+std::optional<TwinOrder> OrderOf(const std::string& name,
+                                 const runtime::Shape& packed,
                                  const runtime::Shape& twin);
 
 // A Round or Sign of the float graph.

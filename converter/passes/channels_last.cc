@@ -169,10 +169,12 @@ class Walker {
         Emit(graph_, "Transpose", weight, {rows},
              {{"perm", std::vector<int64_t>{1, 0}}}, weight + ".last"));
     const std::string name = graph_.value(node.outputs[0]).name;
+    const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != kNone;
     BITTERN_TRY_ASSIGN(
-        ValueId y, Emit(graph_, "MatMul", node.name,
-                        {last_[node.inputs[0]], matrix}, {}, name + ".last"));
-    if (node.inputs.size() > 2 && node.inputs[2] != kNone) {
+        ValueId y,
+        Emit(graph_, "MatMul", node.name, {last_[node.inputs[0]], matrix}, {},
+             has_bias ? name + ".product" : name + ".last"));
+    if (has_bias) {
       BITTERN_TRY_ASSIGN(y, Emit(graph_, "Add", node.name, {y, node.inputs[2]},
                                  {}, name + ".last"));
     }

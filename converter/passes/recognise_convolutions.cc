@@ -328,11 +328,12 @@ class Lowerer {
     }
     if (match.groups != 1) attributes["groups"] = match.groups;
     if (pad != 0 && match.padded) attributes["pad"] = pad;
-    BITTERN_TRY_ASSIGN(const ValueId y,
-                       Emit(graph_, "LowBitConv", conv.name, inputs, attributes,
-                            graph_.value(conv.outputs[0]).name + ".last"));
-    return Rewrite(graph_, affine.last == kNone ? match.conv : affine.last,
-                   "Transpose", {y}, {{"perm", kToFirst}});
+    const NodeId last = affine.last == kNone ? match.conv : affine.last;
+    BITTERN_TRY_ASSIGN(
+        const ValueId y,
+        Emit(graph_, "LowBitConv", conv.name, inputs, attributes,
+             graph_.value(graph_.node(last).outputs[0]).name + ".last"));
+    return Rewrite(graph_, last, "Transpose", {y}, {{"perm", kToFirst}});
   }
 
   Graph& graph_;

@@ -9,16 +9,22 @@ namespace {
 using runtime::Shape;
 
 TEST_CASE("layouts of one tensor") {
-  CHECK(OrderOf({1, 5, 6}, {1, 5, 6})->by_heads == false);
-  CHECK(OrderOf({5, 6}, {1, 5, 6})->by_heads == false);
-  CHECK(OrderOf({1, 5, 6}, {1, 5, 3, 2})->by_heads == false);
-  CHECK_FALSE(OrderOf({1, 5, 6}, {1, 5, 7}).has_value());
-  CHECK_FALSE(OrderOf({1, 5, 6}, {1, 6, 5}).has_value());
-  const auto heads = OrderOf({2, 5, 6}, {2, 3, 5, 2});
+  CHECK(OrderOf("t", {1, 5, 6}, {1, 5, 6})->by_heads == false);
+  CHECK(OrderOf("t", {5, 6}, {1, 5, 6})->by_heads == false);
+  CHECK(OrderOf("t", {1, 5, 6}, {1, 5, 3, 2})->by_heads == false);
+  CHECK_FALSE(OrderOf("t", {1, 5, 6}, {1, 5, 7}).has_value());
+  CHECK_FALSE(OrderOf("t", {1, 5, 6}, {1, 6, 5}).has_value());
+  const auto image = OrderOf("x.last", {2, 3, 3, 3}, {2, 3, 3, 3});
+  REQUIRE(image.has_value());
+  CHECK((*image)(0) == 0);
+  CHECK((*image)(1) == 9);        // channel 1 of pixel 0
+  CHECK((*image)(27 + 3) == 28);  // channel 0 of pixel 1, image 1
+  CHECK_FALSE(OrderOf("x.last", {1, 5, 6}, {1, 5, 6}).has_value());
+  const auto heads = OrderOf("t", {2, 5, 6}, {2, 3, 5, 2});
   REQUIRE(heads.has_value());
   // Element (1, 4, 5) is of head 2, width 1.
   CHECK((*heads)((1 * 5 + 4) * 6 + 5) == ((1 * 3 + 2) * 5 + 4) * 2 + 1);
-  const auto split = OrderOf({1, 5, 3, 2}, {1, 3, 5, 2});
+  const auto split = OrderOf("t", {1, 5, 3, 2}, {1, 3, 5, 2});
   REQUIRE(split.has_value());
   CHECK((*split)((4 * 3 + 2) * 2 + 1) == (2 * 5 + 4) * 2 + 1);
 }
@@ -59,6 +65,7 @@ TEST_CASE("the quantiser behind a tensor") {
   const FloatGraph graph(*session);
   CHECK(graph.Find("level") == chain.level);
   CHECK(graph.Find("level.untransposed") == chain.level);
+  CHECK(graph.Find("level.last") == chain.level);
   CHECK(graph.Find("s") == -1);
   CHECK(graph.Find("nothing") == -1);
   const auto rounding = graph.QuantiserOf(chain.level);

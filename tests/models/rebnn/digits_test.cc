@@ -8,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "converter/cli/comparison.h"
 #include "kernels/base/bits.h"
 #include "tests/models/bivit/support.h"
 #include "tests/models/bivit/trace.h"
@@ -87,6 +88,27 @@ TEST_CASE("rebnn digits: blocks are one step, and one for their signs") {
   CHECK(steps["LowBitConv"] == kBlocks);
   CHECK(steps["Binarize"] == kBlocks);
   CHECK(steps["Where"] + steps["Less"] + steps["Mul"] + steps["Sign"] == 0);
+}
+
+TEST_CASE("rebnn digits: differences of layers are ties") {
+  const auto images = Images();
+  const auto float_model =
+      convert::LoadFloatModel(SourcePath("models/rebnn/digits.onnx"), {});
+  REQUIRE(float_model.ok());
+  const auto cpu = kernels::DetectCpu();
+  auto comparer = cli::Comparer::Make(
+      MakeSession(float_model.value(), cpu, 1, true),
+      MakeSession(Convert("digits.onnx").model, cpu, 1, true));
+  REQUIRE(comparer.ok());
+  SetImage(comparer.value().packed(), images, 0);
+  REQUIRE(comparer.value().Run().ok());
+  size_t of_blocks = 0;
+  for (const auto& tensor : comparer.value().comparison().tensors) {
+    INFO(tensor.name << ": " << tensor.first);
+    CHECK(tensor.unexplained == 0);
+    of_blocks += tensor.name.ends_with("move2/Add_output_0.last") ? 1 : 0;
+  }
+  CHECK(of_blocks == kBlocks);
 }
 
 TEST_CASE("rebnn digits: codes and images are the oracle's on every target") {
