@@ -38,9 +38,11 @@ class Sinker {
     std::vector<ValueId> inputs = quantize.inputs;
     inputs[0] = x;
     const std::string name = graph_.value(operand).name;
+    // Not ".codes": the value of that name holds levels, and `compare` would
+    // take them for codes.
     BITTERN_TRY_ASSIGN(const ValueId codes,
                        Emit(graph_, "Quantize", quantize.name, inputs,
-                            quantize.attributes, name + ".codes"));
+                            quantize.attributes, name + ".moved"));
     inputs = dequantize.inputs;
     inputs[0] = codes;
     BITTERN_TRY_ASSIGN(const ValueId levels,
