@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -91,6 +92,30 @@ void PrintComparison(const Comparison& comparison, bool all) {
       "differ, {} of them explained by ties, {} unexplained\n",
       comparison.tensors.size(), comparison.samples, comparison.Flips(),
       comparison.Flips() - comparison.Unexplained(), comparison.Unexplained());
+}
+
+Result<void> CheckComparison(const Comparison& comparison) {
+  bool quantised = false;
+  for (const TensorComparison& tensor : comparison.tensors) {
+    quantised = quantised || tensor.is_codes();
+    if (tensor.unexplained == 0) continue;
+    return InvalidArgument(
+        fmt::format("the packed model differs from the float graph: '{}' ({}) "
+                    "{}; {} differences of {} have no tie to explain them, "
+                    "expected 0",
+                    tensor.name, tensor.op, tensor.first,
+                    comparison.Unexplained(), comparison.Flips()));
+  }
+  if (quantised) return {};
+  for (const OutputComparison& output : comparison.outputs) {
+    const double bound = kOutputTolerance * std::max(output.largest, 1e-30);
+    if (output.max_abs <= bound) continue;
+    return InvalidArgument(
+        fmt::format("the packed model differs from the float graph: output "
+                    "'{}' by {:.3g}, expected at most {:.3g}",
+                    output.name, output.max_abs, bound));
+  }
+  return {};
 }
 
 namespace {

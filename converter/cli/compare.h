@@ -22,4 +22,13 @@ runtime::Result<Comparison> CompareFiles(const CompareOptions& options);
 // first, the outputs, and a line with the counts.
 void PrintComparison(const Comparison& comparison, bool all);
 
+// Outputs of float networks may differ by this much of the largest one: each
+// layer's share (kFloatTolerance) adds up.
+inline constexpr double kOutputTolerance = 1e-3;
+
+// An error that names the first difference that ties do not explain, or, where
+// nothing is quantised, an output that is too far off. Outputs of quantised
+// networks are not judged: one code that a tie turns changes all after it.
+runtime::Result<void> CheckComparison(const Comparison& comparison);
+
 }  // namespace bittern::cli

@@ -57,6 +57,9 @@ expect 0 median_ms= min_ms= peak_rss_mb= -- bench "$work/digits.bittern" --runs 
 expect 0 accuracy -- run "$work/digits.bittern" --input "$bivit/digits_images.npy" --expect "$bivit/digits_labels.npy"
 expect 0 " 0 unexplained" -- compare "$bivit/digits.onnx" "$work/digits.bittern"
 expect 0 "0 unexplained" "products low-bit" -- convert "$bivit/digits.onnx" -o "$work/verified.bittern" --verify --report "$work/report.html"
+for fixture in "$source"/tests/data/catalogue/*/ "$source"/tests/data/exporters/*/; do
+  expect 0 "0 unexplained" -- convert "$fixture/model.onnx" -o "$work/verified.bittern" --verify
+done
 grep -q "What every product became" "$work/report.html" || complain "convert --report made no page"
 sample=$(ls "$bivit"/samples/*.png | head -n 1)
 expect 0 -- run "$work/digits.bittern" --input "$sample" --top 3 --output-dir "$work/results"
