@@ -2,6 +2,13 @@
 
 namespace bittern::runtime {
 
+namespace {
+
+// Far beyond any network's columns; a small file may claim billions.
+constexpr int64_t kMaxSpread = int64_t{1} << 22;
+
+}  // namespace
+
 Result<void> ColumnValues::Read(const InferContext& context, size_t input,
                                 const char* label, int64_t columns,
                                 bool integers) {
@@ -22,6 +29,12 @@ Result<void> ColumnValues::Read(const InferContext& context, size_t input,
   if (!narrow && shape[0] == columns) {
     data_ = static_cast<const float*>(info.constant);
     return {};
+  }
+  if (columns > kMaxSpread) {
+    return WrongInput(context, input, label,
+                      "f32[" + std::to_string(columns) +
+                          "], as groups are spread over at most " +
+                          std::to_string(kMaxSpread) + " columns");
   }
   const auto width = static_cast<size_t>(columns / shape[0]);
   spread_.reserve(static_cast<size_t>(columns));

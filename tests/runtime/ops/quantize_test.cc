@@ -327,6 +327,12 @@ TEST_CASE("Constants for columns may be one for each group, zeros s8") {
     CHECK(got.As<int8_t>() == expected.As<int8_t>());
     CHECK(Run({"Dequantize", {got, scales, z}, column}).Floats() == levels);
   }
+  // A file of 2 kB asked for 4 GB this way.
+  const int64_t many = (int64_t{1} << 22) + 1;
+  const Value wide = F32({1, many}, std::vector<float>(size_t{1} << 22 | 1));
+  CHECK(ErrorOf({"Quantize", {wide, Constant(F32({1}, {1}))}, codes}) ==
+        "input scale: got f32[1], expected f32[4194305], as groups are spread "
+        "over at most 4194304 columns");
   const Value few = Constant(F32({4}, {1, 1, 1, 1}));
   CHECK(ErrorOf({"Quantize", {x, few}, codes}) ==
         "input scale: got f32[4], expected f32 constants, one for each of 6 "
