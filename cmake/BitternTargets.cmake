@@ -33,7 +33,8 @@ function(bittern_kernel_family family)
   if(references)
     set_source_files_properties(${references} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-Os>")
   endif()
-  target_compile_options(bittern_kernels_${family} PRIVATE -fno-tree-vectorize -fno-tree-slp-vectorize
+  # Tables for unwinding stay where an exception can pass: kernels are noexcept, and a twentieth of the library were theirs.
+  target_compile_options(bittern_kernels_${family} PRIVATE -fno-asynchronous-unwind-tables -fno-tree-vectorize -fno-tree-slp-vectorize
     $<$<CXX_COMPILER_ID:Clang>:-fno-vectorize> $<$<CXX_COMPILER_ID:Clang>:-fno-slp-vectorize>)
   # g++ for AArch64 would also build SVE copies, whose sizeless vectors cannot be members; SSSE3 adds nothing to SSE4. Without SSE4
   # plain scalars (as g++ 12 has them anyway) take a third of the bytes of emulated vectors.

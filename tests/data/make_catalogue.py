@@ -430,7 +430,9 @@ def main():
     shutil.rmtree(ROOT, ignore_errors=True)
     for seed, make in enumerate((weights_int8_dq, weights_int4, weights_quantize_dequantize, weights_lsq, weights_sign,
                                  weights_ternary, weights_folded, weights_other, activations, signs, dynamic_integer,
-                                 two_valued, group_wise, *make_catalogue_conv.CASES)):
+                                 two_valued, group_wise)):
+        make(np.random.default_rng(seed))
+    for seed, make in enumerate(make_catalogue_conv.CASES, start=11):
         make(np.random.default_rng(seed))
 
 
