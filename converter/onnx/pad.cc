@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "converter/onnx/formula.h"
 #include "converter/onnx/handlers.h"
 
 namespace bittern::convert {
@@ -91,12 +92,28 @@ Result<ValueId> Mirrored(OnnxNode& node, ValueId x, size_t axis, bool front,
                    SliceOf(axis, size - 2, end < 0 ? -size - 1 : end, -1));
 }
 
+// The `count` elements that come before (or after) where the tensor goes on
+// from its other end.
+Result<ValueId> Wrapped(OnnxNode& node, ValueId x, size_t axis, bool front,
+                        int64_t count) {
+  const int64_t size = node.ShapeOf(x)[axis];
+  if (count > size) {
+    return node.FailUnsupported(
+        "wraps " + std::to_string(count) + " elements of a dimension of " +
+        std::to_string(size) + ", expected at most " + std::to_string(size));
+  }
+  return node.Emit("Slice", {x},
+                   front ? SliceOf(axis, size - count, size, 1)
+                         : SliceOf(axis, 0, count, 1));
+}
+
 Result<void> AnswerJoined(OnnxNode& node, ValueId x, const Pads& pads,
-                          bool mirror) {
+                          const std::string& mode) {
   const size_t rank = node.ShapeOf(x).rank();
   const auto side = [&](ValueId from, size_t axis, bool front,
                         int64_t count) -> Result<ValueId> {
-    if (mirror) return Mirrored(node, from, axis, front, count);
+    if (mode == "reflect") return Mirrored(node, from, axis, front, count);
+    if (mode == "wrap") return Wrapped(node, from, axis, front, count);
     const int64_t at = front ? 0 : node.ShapeOf(from)[axis] - 1;
     return Repeated(node, from, axis, at, count);
   };
@@ -128,12 +145,13 @@ Result<void> ImportPad(OnnxNode& node) {
   BITTERN_TRY_ASSIGN(Pads pads,
                      ReadPads(node, node.ShapeOf(node.Input(0)).rank()));
   BITTERN_TRY_ASSIGN(const ValueId x, Crop(node, node.Input(0), &pads));
-  if (mode == "edge" || mode == "reflect") {
-    return AnswerJoined(node, x, pads, mode == "reflect");
+  if (mode == "edge" || mode == "reflect" || mode == "wrap") {
+    return AnswerJoined(node, x, pads, mode);
   }
   if (mode != "constant") {
     return node.FailUnsupported("mode is '" + mode.substr(0, 40) +
-                                "', expected 'constant', 'edge' or 'reflect'");
+                                "', expected 'constant', 'edge', 'reflect' or "
+                                "'wrap'");
   }
   if (node.Input(2) != kNone) {
     BITTERN_TRY_ASSIGN(const std::optional<float> constant,
@@ -144,6 +162,40 @@ Result<void> ImportPad(OnnxNode& node) {
     value = *constant;
   }
   return node.Answer("Pad", {x}, {{"pads", pads}, {"value", value}});
+}
+
+// Half of what is too much or too little at the front, the rest at the back.
+Result<void> ImportCenterCropPad(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(2, 2));
+  const size_t rank = node.ShapeOf(node.Input(0)).rank();
+  BITTERN_TRY_ASSIGN(const auto given, node.Ints("axes"));
+  BITTERN_TRY_ASSIGN(const std::vector<int64_t> target,
+                     node.ConstantInts(node.Input(1), "shape"));
+  std::vector<int64_t> axes(rank);
+  std::iota(axes.begin(), axes.end(), int64_t{0});
+  if (given) axes = *given;
+  if (axes.size() != target.size()) {
+    return node.Fail("shape has " + std::to_string(target.size()) +
+                     " values, expected " + std::to_string(axes.size()));
+  }
+  Formula f(node);
+  ValueId x = node.Input(0);
+  for (size_t i = 0; i < axes.size(); ++i) {
+    BITTERN_TRY_ASSIGN(const int64_t axis,
+                       node.NormaliseAxis(axes[i], rank, "an axis"));
+    if (target[i] < 0 || target[i] > kMaxPad) {
+      return node.Fail("shape has " + std::to_string(target[i]) +
+                       ", expected 0 to " + std::to_string(kMaxPad));
+    }
+    const auto d = static_cast<size_t>(axis);
+    const int64_t more = target[i] - f.ShapeOf(x)[d];
+    const int64_t half = more / 2;  // towards 0
+    if (more < 0) x = f.Slice(x, d, -half, -half + target[i]);
+    if (more > 0) x = f.Pad(x, d, half, more - half, 0);
+    BITTERN_TRY(f.Done());
+  }
+  f.Answer(x == node.Input(0) ? f.Op("Identity", {x}) : x);
+  return f.Done();
 }
 
 }  // namespace bittern::convert

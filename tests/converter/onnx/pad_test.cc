@@ -63,8 +63,36 @@ TEST_CASE("pads that cannot be", "[onnx]") {
         std::string::npos);
   CHECK(error({0, 3, 0, 0}, "reflect") ==
         "node 'Pad_0' (Pad): cannot reflect 3 elements of a dimension of 3");
-  CHECK(error({0, 3, 0, 0}, "wrap").find("mode is 'wrap'") !=
+  CHECK(error({0, 4, 0, 0}, "wrap") ==
+        "node 'Pad_0' (Pad): wraps 4 elements of a dimension of 3, expected at "
+        "most 3");
+  CHECK(error({0, 3, 0, 0}, "spiral").find("mode is 'spiral'") !=
         std::string::npos);
+}
+
+TEST_CASE("wrapping goes on from the other end", "[onnx]") {
+  OnnxModel model(19);
+  model.Input("x", {2, 3}).Output("y").Ints("pads", {4}, {0, 1, 1, 3});
+  SetString(model.Node("Pad", {"x", "pads"}, {"y"}), "mode", "wrap");
+  const Array y = model.Run({FloatArray({2, 3}, {1, 2, 3, 4, 5, 6})})[0];
+  CHECK(y.type.shape == runtime::Shape{3, 7});
+  CHECK(y.As<float>() == std::vector<float>{3, 1, 2, 3, 1, 2, 3,  //
+                                            6, 4, 5, 6, 4, 5, 6,  //
+                                            3, 1, 2, 3, 1, 2, 3});
+}
+
+TEST_CASE("CenterCropPad crops one axis and pads another", "[onnx]") {
+  OnnxModel model(18);
+  model.Input("x", {2, 5}).Output("y").Ints("shape", {2}, {5, 2});
+  model.Node("CenterCropPad", {"x", "shape"}, {"y"});
+  const Array y =
+      model.Run({FloatArray({2, 5}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10})})[0];
+  CHECK(y.type.shape == runtime::Shape{5, 2});
+  CHECK(y.As<float>() == std::vector<float>{0, 0, 2, 3, 7, 8, 0, 0, 0, 0});
+  OnnxModel huge(18);
+  huge.Input("x", {2, 5}).Output("y").Ints("shape", {2}, {2, INT64_MAX});
+  huge.Node("CenterCropPad", {"x", "shape"}, {"y"});
+  CHECK(huge.ErrorText().find("expected 0 to") != std::string::npos);
 }
 
 }  // namespace
