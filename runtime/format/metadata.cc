@@ -88,6 +88,16 @@ class MetadataReader {
     return {};
   }
 
+  // A text that errors quote: they stay one line.
+  Result<void> Name(const flatbuffers::String& from, std::string* to) {
+    BITTERN_TRY(Text(from, to));
+    for (const char c : *to) {
+      if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) continue;
+      return CorruptFile("name: got a control character, expected text");
+    }
+    return {};
+  }
+
   Result<void> Tensors(const Vector<flatbuffers::Offset<fb::Tensor>>& tensors) {
     BITTERN_TRY(Each("tensor", tensors,
                      [&](const fb::Tensor& tensor) { return Tensor(tensor); }));
@@ -99,7 +109,7 @@ class MetadataReader {
 
   Result<void> Tensor(const fb::Tensor& from) {
     TensorDef& tensor = def_.tensors.emplace_back();
-    BITTERN_TRY(Text(*from.name(), &tensor.name));
+    BITTERN_TRY(Name(*from.name(), &tensor.name));
     std::vector<int64_t> dims;
     BITTERN_TRY(Copy(*from.dims(), &dims));
     if (dims.size() > kMaxRank) {
@@ -154,8 +164,8 @@ class MetadataReader {
 
   Result<void> Op(const fb::Op& from) {
     OpDef& op = def_.ops.emplace_back();
-    BITTERN_TRY(Text(*from.op(), &op.op));
-    BITTERN_TRY(Text(*from.name(), &op.name));
+    BITTERN_TRY(Name(*from.op(), &op.op));
+    BITTERN_TRY(Name(*from.name(), &op.name));
     BITTERN_TRY(Copy(*from.inputs(), &op.inputs));
     BITTERN_TRY(Copy(*from.outputs(), &op.outputs));
     return Each("attribute", *from.attributes(),
@@ -166,7 +176,7 @@ class MetadataReader {
 
   Result<void> Attribute(const fb::Attribute& from, AttributeMap* attributes) {
     std::string name;
-    BITTERN_TRY(Text(*from.name(), &name));
+    BITTERN_TRY(Name(*from.name(), &name));
     AttributeValue value;
     switch (from.value_type()) {
       case fb::Value::IntValue:

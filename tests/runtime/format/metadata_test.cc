@@ -133,6 +133,13 @@ TEST_CASE("texts hold no NUL") {
   CHECK(parts.Message() == "tensor 0: text: got a NUL byte, expected none");
 }
 
+TEST_CASE("names hold no control characters, so that errors stay one line") {
+  Parts parts;
+  parts.Add("a\nb", {2});
+  CHECK(parts.Message() ==
+        "tensor 0: name: got a control character, expected text");
+}
+
 TEST_CASE("keys and attributes are unique") {
   Parts pairs;
   for (const char* value : {"1", "2"}) {

@@ -4,6 +4,7 @@
 // would get any further.
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -30,6 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!model.ok()) {
     const std::string& message = model.error().message;
     if (message.empty() || message.find('\n') != std::string::npos) {
+      std::fprintf(stderr, "unexpected error: %s\n", message.c_str());
       std::abort();
     }
     return 0;
