@@ -16,6 +16,7 @@
 #include "converter/lower/records.h"
 #include "runtime/format/writer.h"
 #include "runtime/plan/plan.h"
+#include "runtime/plan/stages.h"
 
 namespace bittern::convert {
 namespace {
@@ -44,7 +45,18 @@ Result<runtime::Plan> PlanOf(const Lowered& lowered) {
     for (size_t d = 0; d < shape.rank(); ++d)
       shape[d] = std::max<int64_t>(shape[d], 1);  // an open batch: one sample
   }
-  return runtime::MakePlan(std::move(model), shapes, {});
+  if (!runtime::HasStages(lowered.def))
+    return runtime::MakePlan(std::move(model), shapes, {});
+  // Of a model whose sizes only the run knows, what is planned before it.
+  const std::vector<runtime::Stage> stages = runtime::MakeStages(lowered.def);
+  BITTERN_TRY_ASSIGN(const std::vector<TensorType> types,
+                     runtime::TypesBeforeRun(lowered.def, shapes));
+  const std::vector<const void*> values(types.size(), nullptr);
+  return runtime::MakePlanPart(
+      std::move(model),
+      {0, stages[0].values.empty() ? stages[0].last : 0, types, values,
+       stages[0].keeps},
+      {});
 }
 
 Result<std::string> ReadText(const std::string& path) {
@@ -100,6 +112,12 @@ Result<PackedModel> PackModel(ImportedModel imported,
   PackedModel packed;
   packed.report.source_sha256 = imported.sha256;
   packed.report.notes = imported.graph.notes;
+  if (runtime::HasStages(lowered.def)) {
+    packed.report.notes.push_back(
+        "sizes that only the run knows: dynamic plan of " +
+        std::to_string(runtime::MakeStages(lowered.def).size()) +
+        " stages; what follows from them stays in float");
+  }
   AddLayers(plan, context.layers, &packed.report);
   packed.def = std::move(lowered.def);
   packed.storage = std::move(lowered.storage);

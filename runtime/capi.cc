@@ -510,7 +510,7 @@ bittern_status bittern_session_profile(const bittern_session* session,
   return Call([&]() -> Result<void> {
     BITTERN_TRY(NotNull(session, "session"));
     BITTERN_TRY(NotNull(count, "count"));
-    if (session->session->plan() == nullptr)
+    if (!session->session->prepared())
       return rt::InvalidState(
           "profile: got a session that is not prepared, expected prepare "
           "before it");

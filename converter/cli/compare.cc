@@ -158,6 +158,11 @@ Result<Comparison> CompareFiles(const CompareOptions& options) {
                      OpenSession(packed_model, options.run, session_options));
   BITTERN_TRY_ASSIGN(auto reference,
                      OpenSession(float_model, without_shapes, session_options));
+  if (packed->plan() == nullptr || reference->plan() == nullptr) {
+    return runtime::Unsupported(
+        "compare: got a model whose sizes only the run knows, expected one "
+        "that is planned as a whole");
+  }
   BITTERN_TRY_ASSIGN(Comparer comparer,
                      Comparer::Make(std::move(reference), std::move(packed)));
   if (options.inputs.empty()) {

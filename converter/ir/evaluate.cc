@@ -7,9 +7,11 @@
 #include <string>
 #include <utility>
 
+#include "converter/ir/unknown_sizes.h"
 #include "converter/ir/verify.h"
 #include "kernels/base/cpu.h"
 #include "runtime/base/thread_pool.h"
+#include "runtime/ops/infer.h"
 #include "runtime/ops/op.h"
 
 namespace bittern::convert {
@@ -82,7 +84,8 @@ Result<TypedOp> MakeTypedOp(const Graph& graph, const Node& node) {
   }
   typed.outputs.resize(node.outputs.size());
   typed.op = runtime::FindOp(node.op)->create();
-  BITTERN_TRY(typed.op->Infer({typed.def, typed.inputs, {typed.outputs}}));
+  BITTERN_TRY(runtime::InferOp(*runtime::FindOp(node.op), *typed.op, typed.def,
+                               typed.inputs, typed.outputs));
   for (const TensorType& type : typed.outputs) {
     Result<int64_t> elements = runtime::CheckedElements(type.shape);
     if (!elements.ok()) return Fail(node, elements.error().message);
@@ -282,6 +285,7 @@ class ModelBuilder {
 
 Result<void> InferNode(Graph& graph, NodeId id) {
   const Node& node = graph.node(id);
+  if (HasUnknownSizes(graph, node)) return InferUnknownSizes(graph, id);
   BITTERN_TRY_ASSIGN(TypedOp typed, MakeTypedOp(graph, node));
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] == kNone) continue;

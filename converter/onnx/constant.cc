@@ -44,8 +44,14 @@ Result<void> ImportConstant(OnnxNode& node) {
 
 Result<void> ImportConstantOfShape(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(1, 1));
-  BITTERN_TRY_ASSIGN(const std::vector<int64_t> sizes,
-                     node.ConstantInts(node.Input(0), "shape"));
+  BITTERN_TRY_ASSIGN(const bool known, node.Known(node.Input(0)));
+  ValueId shape = node.Input(0);
+  if (known) {
+    BITTERN_TRY_ASSIGN(const std::vector<int64_t> sizes,
+                       node.ConstantInts(shape, "shape"));
+  } else {
+    BITTERN_TRY_ASSIGN(shape, node.RunTimeInts(shape, "shape"));
+  }
   BITTERN_TRY_ASSIGN(const onnx::TensorProto* proto, node.Tensor("value"));
   DType dtype = DType::kF32;
   AttributeMap attributes = {{"value_f", 0.0f}};
@@ -67,9 +73,8 @@ Result<void> ImportConstantOfShape(OnnxNode& node) {
       attributes = {{"value_i", node.graph().I64(wide)[0]}};
     }
   }
-  BITTERN_TRY_ASSIGN(
-      const ValueId filled,
-      node.Emit("ConstantOfShape", {node.Input(0)}, std::move(attributes)));
+  BITTERN_TRY_ASSIGN(const ValueId filled, node.Emit("ConstantOfShape", {shape},
+                                                     std::move(attributes)));
   BITTERN_TRY_ASSIGN(const ValueId result, node.CastTo(filled, dtype));
   node.AnswerWith(result);
   return {};
@@ -81,7 +86,8 @@ Result<void> ImportRange(OnnxNode& node) {
   const DType wide = dtype == DType::kF32 ? DType::kF32 : DType::kI64;
   std::vector<ValueId> inputs;
   for (ValueId id : node.inputs()) {
-    BITTERN_TRY(node.ExpectConstant(id, "a bound, which sizes the result,"));
+    // Computed now if that is possible.
+    BITTERN_TRY_ASSIGN([[maybe_unused]] const bool known, node.Known(id));
     BITTERN_TRY_ASSIGN(const ValueId cast, node.CastTo(id, wide));
     inputs.push_back(cast);
   }

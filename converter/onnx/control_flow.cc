@@ -31,7 +31,8 @@ Result<const onnx::GraphProto*> Body(OnnxNode& node, const char* attribute) {
 Result<ValueId> Choose(OnnxNode& node, ValueId condition, ValueId a,
                        ValueId b) {
   if (a == b) return a;
-  if (a == kNone || b == kNone || node.TypeOf(a) != node.TypeOf(b)) {
+  if (a == kNone || b == kNone || node.TypeOf(a) != node.TypeOf(b) ||
+      !node.ShapeOf(a).IsStatic()) {
     const auto text = [&node](ValueId id) {
       return id == kNone ? "nothing" : runtime::ToString(node.TypeOf(id));
     };

@@ -1,5 +1,7 @@
 // Operators of detectors: sampling at computed places, and suppression of
 // overlapping boxes.
+#include <algorithm>
+
 #include "converter/onnx/formula.h"
 #include "converter/onnx/handlers.h"
 
@@ -56,33 +58,47 @@ Result<void> ImportRoiAlign(OnnxNode& node) {
 Result<void> ImportNonMaxSuppression(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(2, 5));
   BITTERN_TRY_ASSIGN(const int64_t center, node.Int("center_point_box", 0));
-  BITTERN_TRY(
-      node.ExpectConstant(node.Input(0), "boxes, which size the result,"));
-  BITTERN_TRY(
-      node.ExpectConstant(node.Input(1), "scores, which size the result,"));
+  std::vector<ValueId> inputs = {node.Input(0), node.Input(1)};
+  for (ValueId id : inputs) {
+    // Computed now if that is possible.
+    BITTERN_TRY_ASSIGN([[maybe_unused]] const bool known, node.Known(id));
+  }
   int64_t limit = 0;
+  bool limit_known = true;
   if (node.Input(2) != kNone) {
+    BITTERN_TRY_ASSIGN(limit_known, node.Known(node.Input(2)));
+  }
+  if (!limit_known) {
+    BITTERN_TRY_ASSIGN(
+        const ValueId most,
+        node.RunTimeInts(node.Input(2), "max_output_boxes_per_class"));
+    inputs.push_back(most);
+  } else if (node.Input(2) != kNone) {
     BITTERN_TRY_ASSIGN(
         const std::vector<int64_t> given,
         node.ConstantInts(node.Input(2), "max_output_boxes_per_class"));
     if (given.size() != 1) return node.Fail("a limit is a list");
     limit = given[0];
   }
-  AttributeMap attributes = {{"max_output_boxes_per_class", limit},
-                             {"center_point_box", int64_t{center != 0}}};
+  AttributeMap attributes = {{"center_point_box", int64_t{center != 0}}};
+  if (limit_known) attributes.emplace("max_output_boxes_per_class", limit);
   constexpr const char* kThresholds[] = {"iou_threshold", "score_threshold"};
   for (size_t i = 3; i < 5; ++i) {
     if (node.Input(i) == kNone) continue;
     BITTERN_TRY_ASSIGN(const std::optional<float> value,
                        node.ConstantScalar(node.Input(i)));
-    if (!value) {
-      return node.FailUnsupported(std::string(kThresholds[i - 3]) +
-                                  " is not one f32 constant");
+    if (value) {
+      attributes.emplace(kThresholds[i - 3], *value);
+    } else {
+      inputs.resize(std::max(inputs.size(), i + 1), kNone);
+      inputs[i] = node.Input(i);
     }
-    attributes.emplace(kThresholds[i - 3], *value);
   }
-  return node.Answer("NonMaxSuppression", {node.Input(0), node.Input(1)},
-                     std::move(attributes));
+  Formula f(node);
+  const std::vector<ValueId> kept =
+      f.OpAll("NonMaxSuppression", inputs, std::move(attributes), 2);
+  f.Answer(f.Head(kept[0], kept[1]));
+  return f.Done();
 }
 
 }  // namespace bittern::convert

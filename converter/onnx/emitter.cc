@@ -69,6 +69,7 @@ Result<std::vector<ValueId>> Emitter::Emit(
       graph_.AddNode(op, name, inputs, outputs, std::move(attributes));
   BITTERN_TRY(InferNode(graph_, id));
   for (ValueId output : outputs) {
+    if (!graph_.value(output).type->shape.IsStatic()) continue;
     BITTERN_TRY(
         CheckValueSize(*graph_.value(output).type, op + " '" + name + "'"));
   }

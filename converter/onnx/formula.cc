@@ -89,6 +89,17 @@ ValueId Formula::Slice(ValueId x, size_t axis, int64_t start, int64_t end,
              {"steps", std::vector<int64_t>{step}}});
 }
 
+ValueId Formula::Head(ValueId x, ValueId count) {
+  return Op(
+      "Slice", {x, kNone, count},
+      {{"axes", std::vector<int64_t>{0}}, {"starts", std::vector<int64_t>{0}}});
+}
+
+ValueId Formula::NonZero(ValueId x) {
+  const std::vector<ValueId> found = OpAll("NonZero", {x}, {}, 2);
+  return Head(found[0], found[1]);
+}
+
 ValueId Formula::Concat(const std::vector<ValueId>& parts, size_t axis) {
   return Op("Concat", parts, {{"axis", static_cast<int64_t>(axis)}});
 }

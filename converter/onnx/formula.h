@@ -56,6 +56,10 @@ class Formula {  // borrows the node
   // The elements start, start + step ... before `end` along one axis.
   ValueId Slice(ValueId x, size_t axis, int64_t start, int64_t end,
                 int64_t step = 1);
+  // The first `count` (an i64 [1], which the run may compute) rows of x.
+  ValueId Head(ValueId x, ValueId count);
+  // The places of x that are not 0, i64 [count, rank].
+  ValueId NonZero(ValueId x);
   ValueId Concat(const std::vector<ValueId>& parts, size_t axis);
   ValueId Reduce(const std::string& op, ValueId x,
                  const std::vector<int64_t>& axes, bool keepdims);

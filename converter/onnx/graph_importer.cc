@@ -43,6 +43,85 @@ Result<void> CheckOpset(const std::map<std::string, int64_t>& opsets) {
                      std::to_string(kMaxOpset));
 }
 
+// Operators whose handlers ask for ranks, not for sizes, so that a dimension of
+// -1 (runtime/plan/stages.h) may pass through them.
+constexpr std::string_view kTakeUnknownSizes[] = {"Abs",
+                                                  "Acos",
+                                                  "Add",
+                                                  "And",
+                                                  "Asin",
+                                                  "Atan",
+                                                  "Cast",
+                                                  "Ceil",
+                                                  "Clip",
+                                                  "Compress",
+                                                  "Concat",
+                                                  "ConstantOfShape",
+                                                  "Cos",
+                                                  "Div",
+                                                  "Equal",
+                                                  "Erf",
+                                                  "Exp",
+                                                  "Expand",
+                                                  "Flatten",
+                                                  "Floor",
+                                                  "Gather",
+                                                  "GatherElements",
+                                                  "GatherND",
+                                                  "Greater",
+                                                  "GreaterOrEqual",
+                                                  "Identity",
+                                                  "Less",
+                                                  "LessOrEqual",
+                                                  "Log",
+                                                  "Max",
+                                                  "Min",
+                                                  "Mul",
+                                                  "Neg",
+                                                  "NonMaxSuppression",
+                                                  "NonZero",
+                                                  "Not",
+                                                  "Or",
+                                                  "Range",
+                                                  "Reciprocal",
+                                                  "ReduceMax",
+                                                  "ReduceMean",
+                                                  "ReduceMin",
+                                                  "ReduceProd",
+                                                  "ReduceSum",
+                                                  "Relu",
+                                                  "Reshape",
+                                                  "Round",
+                                                  "Shape",
+                                                  "Sigmoid",
+                                                  "Sign",
+                                                  "Sin",
+                                                  "Slice",
+                                                  "Sqrt",
+                                                  "Squeeze",
+                                                  "Sub",
+                                                  "Sum",
+                                                  "Tanh",
+                                                  "Tile",
+                                                  "Transpose",
+                                                  "Unsqueeze",
+                                                  "Where",
+                                                  "Xor"};
+
+Result<void> ExpectKnownSizes(OnnxNode& node) {
+  const auto& takers = kTakeUnknownSizes;
+  if (std::find(std::begin(takers), std::end(takers), node.op()) !=
+      std::end(takers))
+    return {};
+  for (ValueId id : node.inputs()) {
+    if (id == kNone || node.ShapeOf(id).IsStatic()) continue;
+    return node.FailUnsupported(
+        "an input is " + runtime::ToString(node.TypeOf(id)) +
+        ", of a size that only the run knows, expected a size that is known");
+  }
+  return {};
+}
+
 // A call gives only attributes that the function declares. Those with defaults
 // (field 11, of newer files) are unknown to the header of this build.
 Result<void> CheckAttributes(const onnx::NodeProto& call,
@@ -332,6 +411,7 @@ Result<void> GraphImporter::ImportHandled(Scope& scope,
   }
   OnnxNode node(proto, name, std::move(inputs),
                 {emitter_, opset, directory_, std::move(types), this});
+  BITTERN_TRY(ExpectKnownSizes(node));
   BITTERN_TRY(handler(node));
   BITTERN_TRY(node.ExpectAllAttributesRead());
   for (size_t i = 0; i < node.outputs().size(); ++i) {

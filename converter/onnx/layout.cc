@@ -94,8 +94,50 @@ Result<void> ImportSplit(OnnxNode& node) {
                         {{"axis", axis}, {"sizes", *sizes}});
 }
 
+namespace {
+
+// Starts, ends or steps that the run computes become inputs; axes do not.
+Result<void> SliceByRun(OnnxNode& node) {
+  std::vector<ValueId> inputs = {node.Input(0), kNone, kNone, kNone};
+  AttributeMap attributes;
+  constexpr const char* kNames[] = {"starts", "ends", "axes", "steps"};
+  const Shape count = node.ShapeOf(node.Input(1));
+  std::vector<int64_t> axes(static_cast<size_t>(count.Elements()));
+  std::iota(axes.begin(), axes.end(), int64_t{0});
+  for (size_t i = 1; i <= 4; ++i) {
+    const ValueId id = node.Input(i);
+    if (id == kNone) continue;
+    BITTERN_TRY_ASSIGN(const bool known, node.Known(id));
+    if (!known && i != 3) {
+      BITTERN_TRY_ASSIGN(inputs[i == 4 ? 3 : i],
+                         node.RunTimeInts(id, kNames[i - 1]));
+      continue;
+    }
+    BITTERN_TRY_ASSIGN(const std::vector<int64_t> list,
+                       node.ConstantInts(id, kNames[i - 1]));
+    if (i == 3) axes = list;
+    attributes[kNames[i - 1]] = list;
+  }
+  for (int64_t& axis : axes) {
+    BITTERN_TRY_ASSIGN(
+        axis, node.NormaliseAxis(axis, node.ShapeOf(node.Input(0)).rank(),
+                                 "an axis"));
+  }
+  attributes["axes"] = axes;
+  return node.Answer("Slice", inputs, std::move(attributes));
+}
+
+}  // namespace
+
 Result<void> ImportSlice(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(1, 5));
+  for (const size_t i : {size_t{1}, size_t{2}, size_t{4}}) {
+    if (node.Input(i) == kNone) continue;
+    BITTERN_TRY_ASSIGN(const bool known, node.Known(node.Input(i)));
+    const bool whole = node.Input(1) != kNone && node.Input(2) != kNone &&
+                       node.ShapeOf(node.Input(1)).IsStatic();
+    if (!known && whole) return SliceByRun(node);
+  }
   const size_t rank = node.ShapeOf(node.Input(0)).rank();
   using List = std::optional<std::vector<int64_t>>;
   BITTERN_TRY_ASSIGN(const List starts, node.IntsOrInput("starts", 1));

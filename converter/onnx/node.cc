@@ -251,6 +251,17 @@ Result<void> OnnxNode::ExpectConstant(ValueId id, const char* what) {
                          "expected a constant");
 }
 
+Result<ValueId> OnnxNode::RunTimeInts(ValueId id, const char* what) {
+  const TensorType& type = TypeOf(id);
+  if ((type.dtype != DType::kI64 && type.dtype != DType::kI32) ||
+      type.shape.rank() > 1 || !type.shape.IsStatic()) {
+    return FailUnsupported(std::string(what) + " is " +
+                           runtime::ToString(type) +
+                           ", expected integers, as many as are known");
+  }
+  return CastTo(id, DType::kI64);
+}
+
 Result<std::optional<float>> OnnxNode::ConstantScalar(ValueId id) {
   std::optional<float> scalar;
   BITTERN_TRY_ASSIGN(const bool constant, context_.emitter.Materialise(id));

@@ -83,6 +83,10 @@ class OnnxNode {  // borrows all it is given, for the time of one handler
 
   // --- constants; computed if they depend on constants only
   Result<std::vector<int64_t>> ConstantInts(ValueId id, const char* what);
+  // Whether it is a constant, or computed of constants only (then it is one).
+  Result<bool> Known(ValueId id) { return context_.emitter.Materialise(id); }
+  // A list of i64 or i32 that the run computes, as an i64 list of known length.
+  Result<ValueId> RunTimeInts(ValueId id, const char* what);
   Result<std::optional<float>> ConstantScalar(ValueId id);
   // An error if the value depends on the model's inputs; `what` names it.
   Result<void> ExpectConstant(ValueId id, const char* what);

@@ -79,7 +79,11 @@ Result<void> ImportTopK(OnnxNode& node) {
                      node.NormaliseAxis(given, node.ShapeOf(x).rank(), "axis"));
   BITTERN_TRY_ASSIGN(const int64_t largest, node.Int("largest", 1));
   BITTERN_TRY_ASSIGN(int64_t k, node.Int("k", -1));
+  bool known = true;
   if (node.Input(1) != kNone) {
+    BITTERN_TRY_ASSIGN(known, node.Known(node.Input(1)));
+  }
+  if (known && node.Input(1) != kNone) {
     BITTERN_TRY_ASSIGN(const std::vector<int64_t> list,
                        node.ConstantInts(node.Input(1), "k"));
     if (list.size() != 1) {
@@ -90,9 +94,18 @@ Result<void> ImportTopK(OnnxNode& node) {
   }
   const DType dtype = node.TypeOf(x).dtype;
   Formula f(node);
-  const std::vector<ValueId> both = f.OpAll(
-      "TopK", {f.Cast(x, OrderedType(dtype))},
-      {{"axis", axis}, {"k", k}, {"largest", int64_t{largest != 0}}}, 2);
+  std::vector<ValueId> inputs = {f.Cast(x, OrderedType(dtype))};
+  AttributeMap attributes = {{"axis", axis},
+                             {"largest", int64_t{largest != 0}}};
+  if (known) {
+    attributes.emplace("k", k);
+  } else {
+    BITTERN_TRY_ASSIGN(const ValueId count,
+                       node.RunTimeInts(node.Input(1), "k"));
+    inputs.push_back(count);
+  }
+  const std::vector<ValueId> both =
+      f.OpAll("TopK", inputs, std::move(attributes), 2);
   f.Answer(f.Cast(both[0], dtype));
   if (node.output_count() > 1) f.Answer(both[1], 1);
   return f.Done();

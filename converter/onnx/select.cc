@@ -106,17 +106,19 @@ Result<void> ImportOneHot(OnnxNode& node) {
 
 Result<void> ImportNonZero(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(1, 1));
-  BITTERN_TRY(
-      node.ExpectConstant(node.Input(0), "the input, which sizes the result,"));
-  return node.Answer("NonZero", node.inputs());
+  BITTERN_TRY_ASSIGN([[maybe_unused]] const bool known,
+                     node.Known(node.Input(0)));
+  Formula f(node);
+  f.Answer(f.Transpose(f.NonZero(node.Input(0)), {1, 0}));
+  return f.Done();
 }
 
 // The slices along the axis (of the flattened input, if none is given) where
 // the condition holds.
 Result<void> ImportCompress(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(2, 2));
-  BITTERN_TRY(node.ExpectConstant(node.Input(1),
-                                  "the condition, which sizes the result,"));
+  BITTERN_TRY_ASSIGN([[maybe_unused]] const bool known,
+                     node.Known(node.Input(1)));
   const Shape shape = node.ShapeOf(node.Input(0));
   Formula f(node);
   ValueId x = node.Input(0);
@@ -127,10 +129,10 @@ Result<void> ImportCompress(OnnxNode& node) {
   } else {
     x = f.Reshape(x, {shape.Elements()});
   }
-  const ValueId kept = f.Op("NonZero", {node.Input(1)});
+  const ValueId kept = f.NonZero(node.Input(1));
   f.Answer(
       f.Op("Gather",
-           {x, f.Op("Squeeze", {kept}, {{"axes", std::vector<int64_t>{0}}})},
+           {x, f.Op("Squeeze", {kept}, {{"axes", std::vector<int64_t>{1}}})},
            {{"axis", axis}}));
   return f.Done();
 }

@@ -10,9 +10,11 @@ using runtime::DType;
 
 Shape VectorShape(size_t count) { return {static_cast<int64_t>(count)}; }
 
-// A constant list of sizes; where the file's own constant is i64 it is kept.
+// A list of sizes; where the file's own constant is i64 it is kept.
 Result<ValueId> SizesInput(OnnxNode& node, size_t input, const char* what) {
   const ValueId id = node.Input(input);
+  BITTERN_TRY_ASSIGN(const bool known, node.Known(id));
+  if (!known) return node.RunTimeInts(id, what);
   BITTERN_TRY_ASSIGN(const std::vector<int64_t> sizes,
                      node.ConstantInts(id, what));
   if (node.ShapeOf(id).rank() > 1 || sizes.size() > runtime::kMaxRank) {
@@ -88,6 +90,11 @@ Result<void> ImportSqueeze(OnnxNode& node) {
   const Shape shape = node.ShapeOf(node.Input(0));
   BITTERN_TRY_ASSIGN(std::optional<std::vector<int64_t>> axes,
                      node.Axes(1, shape.rank()));
+  if (!axes && !shape.IsStatic()) {
+    return node.FailUnsupported("lacks axes for an input of " +
+                                runtime::ToString(shape) +
+                                ", expected them where the run decides sizes");
+  }
   if (!axes) {
     axes.emplace();
     for (size_t i = 0; i < shape.rank(); ++i) {
@@ -113,7 +120,7 @@ Result<void> ImportUnsqueeze(OnnxNode& node) {
   return node.Answer("Unsqueeze", {node.Input(0)}, {{"axes", *axes}});
 }
 
-// Types are static during the import, so this is a constant. Start and end
+// A constant, unless the run decides a size. Start and end
 // (opset 15) clamp, as in a slice.
 Result<void> ImportShape(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(1, 1));
@@ -123,6 +130,10 @@ Result<void> ImportShape(OnnxNode& node) {
   BITTERN_TRY_ASSIGN(int64_t end, node.Int("end", rank));
   start = std::clamp<int64_t>(start < 0 ? start + rank : start, 0, rank);
   end = std::clamp<int64_t>(end < 0 ? end + rank : end, start, rank);
+  if (!shape.IsStatic()) {
+    return node.Answer("Shape", {node.Input(0)},
+                       {{"start", start}, {"end", end}});
+  }
   const std::vector<int64_t> dims(shape.dims().begin() + start,
                                   shape.dims().begin() + end);
   node.AnswerWith(
@@ -144,6 +155,12 @@ Result<void> ImportExpand(OnnxNode& node) {
 
 Result<void> ImportTile(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(2, 2));
+  BITTERN_TRY_ASSIGN(const bool known, node.Known(node.Input(1)));
+  if (!known) {
+    BITTERN_TRY_ASSIGN(const ValueId counts,
+                       node.RunTimeInts(node.Input(1), "repeats"));
+    return node.Answer("Tile", {node.Input(0), counts});
+  }
   BITTERN_TRY_ASSIGN(const std::vector<int64_t> repeats,
                      node.ConstantInts(node.Input(1), "repeats"));
   return node.Answer("Tile", {node.Input(0)}, {{"repeats", repeats}});

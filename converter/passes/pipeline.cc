@@ -2,6 +2,7 @@
 #include <array>
 
 #include "converter/passes/passes.h"
+#include "converter/passes/unknown_tail.h"
 
 namespace bittern::convert {
 namespace {
@@ -83,9 +84,11 @@ Result<void> RunPipeline(Graph& graph, PassContext& context, bool float_only) {
         "the graph has " + std::to_string(graph.nodes().size()) +
         " nodes, expected at most " + std::to_string(kMaxNodes));
   }
+  UnknownTail tail = UnknownTail::Detach(graph);
   for (const Pass& pass : float_only ? FloatPasses() : AllPasses()) {
     BITTERN_TRY(RunPass(pass, graph, context));
   }
+  std::move(tail).Attach(graph);
   return {};
 }
 

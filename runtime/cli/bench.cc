@@ -150,7 +150,7 @@ nlohmann::json ToJson(const Options& options, const Measurement& m,
       {"min_ms", m.min},
       {"max_ms", m.ms.back()},
       {"peak_rss_mb", m.peak_rss_mb},
-      {"arena_bytes", session.plan()->arena_bytes},
+      {"arena_bytes", session.arena_bytes()},
       {"macs_float", work.macs_float},
       {"macs_low_bit", work.macs_low_bit},
       {"bit_ops", work.bit_ops}};
@@ -213,7 +213,10 @@ Outcome Bench(const Options& options) {
       "low-bit MACs {:.1f} M, float MACs {:.1f} M, bit operations {:.1f} M; "
       "arena {:.2f} MB; {} runs\n",
       work.macs_low_bit / 1e6, work.macs_float / 1e6, work.bit_ops / 1e6,
-      static_cast<double>(session->plan()->arena_bytes) / 1e6, m.ms.size());
+      static_cast<double>(session->arena_bytes()) / 1e6, m.ms.size());
+  if (const auto* staged = session->staged(); staged != nullptr)
+    fmt::print("dynamic plan: {} stages, planned {} times\n", staged->stages(),
+               staged->plans_made());
   fmt::print("median_ms={:.4f} min_ms={:.4f} peak_rss_mb={:.2f}\n", m.median,
              m.min, m.peak_rss_mb);
   return {};

@@ -8,6 +8,7 @@
 #include "runtime/cli/command.h"
 #include "runtime/format/reader.h"
 #include "runtime/model/model.h"
+#include "runtime/plan/stages.h"
 
 namespace bittern::cli {
 namespace {
@@ -39,6 +40,13 @@ void PrintSummary(const ModelDef& def, const std::string& path) {
     fmt::print("input    {}\n", Describe(def.tensors[static_cast<size_t>(i)]));
   for (int32_t i : def.outputs)
     fmt::print("output   {}\n", Describe(def.tensors[static_cast<size_t>(i)]));
+  if (const auto stages = runtime::MakeStages(def); runtime::HasStages(def)) {
+    fmt::print("plan     dynamic: {} stages\n", stages.size());
+    for (size_t i = 1; i < stages.size(); ++i) {
+      const auto& op = def.ops[stages[i].first];
+      fmt::print("stage    {} from {} {}\n", i, op.op, op.name);
+    }
+  }
   std::map<std::string, size_t> ops;
   for (const auto& op : def.ops) ++ops[op.op];
   std::map<std::string, size_t> bytes;

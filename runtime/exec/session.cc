@@ -13,10 +13,36 @@ size_t Alignment(const TensorType& type) {
   return type.dtype == DType::kCode ? 8 : ElementBytes(type.dtype);
 }
 
+// Ops that have nothing to compute were not prepared.
+std::string KernelOf(const PlanStep& step) {
+  return step.runs ? step.op->Kernel() : "empty";
+}
+OpCost CostOf(const PlanStep& step) {
+  return step.runs ? step.op->Cost() : OpCost{};
+}
+
 int64_t NowNs() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
 }
+
+// Keeps the profile of a run by stages, one entry for each op of the model.
+class ProfileWatcher final : public StagedRun::Watcher {
+ public:
+  ProfileWatcher(bool timed, std::vector<ProfileEntry>* entries)
+      : Watcher(timed), entries_(entries) {}
+  void Planned(size_t op, const PlanStep& step) override {
+    (*entries_)[op].kernel = KernelOf(step);
+    (*entries_)[op].cost = CostOf(step);
+  }
+  void Ran(size_t op, int64_t ns) override {
+    (*entries_)[op].total_ns += ns;
+    ++(*entries_)[op].calls;
+  }
+
+ private:
+  std::vector<ProfileEntry>* entries_;
+};
 
 }  // namespace
 
@@ -44,7 +70,7 @@ Result<void> Session::SetInputShape(size_t input, const Shape& shape) {
       model_->def().tensors[static_cast<size_t>(tensor)];
   bool fits = shape.rank() == declared.type.shape.rank();
   for (size_t i = 0; fits && i < shape.rank(); ++i) {
-    fits = shape[i] >= 1 &&
+    fits = shape[i] >= 0 &&
            (declared.type.shape[i] == -1 || declared.type.shape[i] == shape[i]);
   }
   if (!fits) {
@@ -59,10 +85,8 @@ Result<void> Session::SetInputShape(size_t input, const Shape& shape) {
 
 Result<void> Session::Prepare() {
   prepared_ = false;
-  const PlanOptions options{options_.cpu, options_.threads,
-                            options_.arena_limit_bytes,
-                            options_.keep_intermediates};
-  BITTERN_TRY_ASSIGN(Plan plan, MakePlan(model_, shapes_, options));
+  if (HasStages(model_->def())) return PrepareStages();
+  BITTERN_TRY_ASSIGN(Plan plan, MakePlan(model_, shapes_, OptionsOfPlan()));
   plan_.reset();
   arena_ = {};
   scratch_ = {};
@@ -73,10 +97,57 @@ Result<void> Session::Prepare() {
   bound_outputs_.assign(model_->def().outputs.size(), {});
   profile_.clear();
   for (const PlanStep& step : plan_->steps)
-    profile_.push_back({step.def, step.op->Kernel(), step.op->Cost(), 0, 0});
+    profile_.push_back({step.def, KernelOf(step), CostOf(step), 0, 0});
   Locate();
   prepared_ = true;
   return {};
+}
+
+PlanOptions Session::OptionsOfPlan() const {
+  return {options_.cpu, options_.threads, options_.arena_limit_bytes,
+          options_.keep_intermediates};
+}
+
+Result<void> Session::PrepareStages() {
+  const ModelDef& def = model_->def();
+  profile_.clear();
+  for (const OpDef& op : def.ops)
+    profile_.push_back({&op, "not run", {}, 0, 0});
+  if (watcher_ == nullptr)
+    watcher_ = std::make_unique<ProfileWatcher>(options_.profile, &profile_);
+  // The one before lives until the new one is there, for its packed weights.
+  BITTERN_TRY_ASSIGN(staged_, StagedRun::Make(model_, shapes_, OptionsOfPlan(),
+                                              pool_.get(), watcher_.get()));
+  bound_inputs_.assign(def.inputs.size(), {});
+  bound_outputs_.assign(def.outputs.size(), {});
+  prepared_ = true;
+  return {};
+}
+
+Result<void> Session::RunStages() {
+  const ModelDef& def = model_->def();
+  for (size_t i = 0; i < bound_inputs_.size(); ++i) {
+    if (bound_inputs_[i].copy)
+      std::memcpy(staged_->Data(def.inputs[i]), bound_inputs_[i].data,
+                  ByteSize(staged_->Type(def.inputs[i])));
+  }
+  BITTERN_TRY(staged_->Run());
+  for (size_t i = 0; i < bound_outputs_.size(); ++i) {
+    if (bound_outputs_[i].data != nullptr)
+      std::memcpy(bound_outputs_[i].data, staged_->Data(def.outputs[i]),
+                  ByteSize(staged_->Type(def.outputs[i])));
+  }
+  return {};
+}
+
+const TensorType& Session::TypeOf(int32_t tensor) const {
+  return staged_ != nullptr ? staged_->Type(tensor)
+                            : plan_->types[static_cast<size_t>(tensor)];
+}
+
+size_t Session::arena_bytes() const {
+  if (!prepared_) return 0;
+  return staged_ != nullptr ? staged_->bytes() : plan_->arena_bytes;
 }
 
 void Session::Locate() {
@@ -130,6 +201,7 @@ void Session::Locate() {
 
 Result<void> Session::Run() {
   BITTERN_TRY(NeedPrepared("run"));
+  if (staged_ != nullptr) return RunStages();
   const ModelDef& def = model_->def();
   const auto arena_copy = [&](int32_t tensor) {
     return arena_.data() + plan_->offsets[static_cast<size_t>(tensor)];
@@ -144,14 +216,16 @@ Result<void> Session::Run() {
   }
   if (options_.profile) {
     for (size_t i = 0; i < plan_->steps.size(); ++i) {
+      if (!plan_->steps[i].runs) continue;
       const int64_t start = NowNs();
       plan_->steps[i].op->Run(contexts_[i]);
       profile_[i].total_ns += NowNs() - start;
       ++profile_[i].calls;
     }
   } else {
-    for (size_t i = 0; i < plan_->steps.size(); ++i)
-      plan_->steps[i].op->Run(contexts_[i]);
+    for (size_t i = 0; i < plan_->steps.size(); ++i) {
+      if (plan_->steps[i].runs) plan_->steps[i].op->Run(contexts_[i]);
+    }
   }
   for (size_t i = 0; i < bound_outputs_.size(); ++i) {
     if (bound_outputs_[i].copy)
@@ -163,13 +237,14 @@ Result<void> Session::Run() {
 
 Result<void> Session::RunStep(size_t step) {
   BITTERN_TRY(NeedPrepared("run step"));
-  if (!plan_->kept_intermediates || step >= plan_->steps.size()) {
+  if (plan() == nullptr || !plan_->kept_intermediates ||
+      step >= plan_->steps.size()) {
     return InvalidArgument(
         "run step: got " + std::to_string(step) +
         ", expected a step of a plan that keeps its intermediates, below " +
-        std::to_string(plan_->steps.size()));
+        std::to_string(plan() == nullptr ? 0 : plan_->steps.size()));
   }
-  plan_->steps[step].op->Run(contexts_[step]);
+  if (plan_->steps[step].runs) plan_->steps[step].op->Run(contexts_[step]);
   return {};
 }
 
@@ -190,9 +265,9 @@ Result<int32_t> Session::Slot(const char* call, const char* what,
 }
 
 TensorView Session::View(int32_t tensor, const Binding& binding) const {
-  const auto t = static_cast<size_t>(tensor);
-  return {&plan_->types[t],
-          binding.data != nullptr ? binding.data : tensors_[t]};
+  void* own = staged_ != nullptr ? staged_->Data(tensor)
+                                 : tensors_[static_cast<size_t>(tensor)];
+  return {&TypeOf(tensor), binding.data != nullptr ? binding.data : own};
 }
 
 Result<TensorView> Session::Input(size_t input) {
@@ -206,12 +281,19 @@ Result<TensorView> Session::Output(size_t output) {
   BITTERN_TRY(NeedPrepared("output"));
   BITTERN_TRY_ASSIGN(const int32_t tensor,
                      Slot("output", "output", model_->def().outputs, output));
+  if (staged_ != nullptr && !staged_->done()) {
+    return InvalidState(
+        "output " + std::to_string(output) + " '" +
+        model_->def().tensors[static_cast<size_t>(tensor)].name +
+        "': got no finished run, expected one before it: only the run knows "
+        "the sizes of this model");
+  }
   return View(tensor, bound_outputs_[output]);
 }
 
 Result<Session::Binding> Session::MakeBinding(const char* what, int32_t tensor,
                                               void* data, size_t bytes) const {
-  const TensorType& type = plan_->types[static_cast<size_t>(tensor)];
+  const TensorType& type = TypeOf(tensor);
   const std::string where =
       std::string(what) + " '" +
       model_->def().tensors[static_cast<size_t>(tensor)].name + "': ";
@@ -241,7 +323,12 @@ Result<void> Session::BindInput(size_t input, const void* data, size_t bytes) {
   BITTERN_TRY_ASSIGN(
       bound_inputs_[input],
       MakeBinding("input", tensor, const_cast<void*>(data), bytes));
-  Locate();
+  const Binding& binding = bound_inputs_[input];
+  if (staged_ != nullptr) {
+    staged_->SetInput(input, binding.copy ? nullptr : binding.data);
+  } else {
+    Locate();
+  }
   return {};
 }
 
@@ -249,9 +336,16 @@ Result<void> Session::BindOutput(size_t output, void* data, size_t bytes) {
   BITTERN_TRY(NeedPrepared("bind_output"));
   BITTERN_TRY_ASSIGN(const int32_t tensor, Slot("bind_output", "output",
                                                 model_->def().outputs, output));
+  const TensorDef& declared =
+      model_->def().tensors[static_cast<size_t>(tensor)];
+  if (staged_ != nullptr && !declared.type.shape.IsStatic()) {
+    return Unsupported("output '" + declared.name + "': got a buffer for " +
+                       ToString(declared.type) +
+                       ", expected none: only the run knows its size");
+  }
   BITTERN_TRY_ASSIGN(bound_outputs_[output],
                      MakeBinding("output", tensor, data, bytes));
-  Locate();
+  if (staged_ == nullptr) Locate();
   return {};
 }
 
@@ -267,7 +361,7 @@ Result<void> Session::SetImage(size_t input, const ImageView& image) {
                         "got an image for a bound input, expected it unbound");
   for (const Preprocess& preprocess : model_->def().preprocess) {
     if (static_cast<size_t>(preprocess.input) != input) continue;
-    const TensorType& type = plan_->types[static_cast<size_t>(tensor)];
+    const TensorType& type = TypeOf(tensor);
     const Shape expected{1, preprocess.channels, preprocess.height,
                          preprocess.width};
     if (type.shape != expected) {
@@ -275,9 +369,8 @@ Result<void> Session::SetImage(size_t input, const ImageView& image) {
                           ", expected " + ToString(expected) +
                           " for one image");
     }
-    return PreprocessImage(
-        preprocess, image,
-        static_cast<float*>(tensors_[static_cast<size_t>(tensor)]));
+    return PreprocessImage(preprocess, image,
+                           static_cast<float*>(View(tensor, {}).data));
   }
   return Unsupported(where +
                      "got an image, expected a tensor: the model stores no "
@@ -286,14 +379,15 @@ Result<void> Session::SetImage(size_t input, const ImageView& image) {
 
 Result<TensorView> Session::Tensor(std::string_view name) {
   BITTERN_TRY(NeedPrepared("tensor"));
-  if (!plan_->kept_intermediates)
+  if (!options_.keep_intermediates)
     return InvalidState(
         "tensor: got a session that reuses memory, expected "
         "keep_intermediates");
   const std::vector<TensorDef>& tensors = model_->def().tensors;
   for (size_t t = 0; t < tensors.size(); ++t) {
-    if (tensors[t].name == name && tensors_[t] != nullptr)
-      return TensorView{&plan_->types[t], tensors_[t]};
+    if (tensors[t].name != name) continue;
+    const TensorView view = View(static_cast<int32_t>(t), {});
+    if (view.data != nullptr) return view;
   }
   return NotFound("tensor '" + std::string(name) +
                   "': got a name that the plan does not have");

@@ -1,4 +1,5 @@
-// Session: one plan, its arena and its threads. Used from one thread at a time;
+// Session: one plan, or the stages of a model whose sizes only the run knows,
+// with memory and threads. Used from one thread at a time;
 // different sessions of one model run concurrently.
 #pragma once
 
@@ -13,6 +14,7 @@
 #include "runtime/base/result.h"
 #include "runtime/base/thread_pool.h"
 #include "runtime/exec/preprocess.h"
+#include "runtime/exec/staged_run.h"
 #include "runtime/model/model.h"
 #include "runtime/plan/plan.h"
 
@@ -51,7 +53,8 @@ class Session {
                              const Shape& shape);  // undoes Prepare
   Result<void> Prepare();  // plans and allocates; drops bindings
   // After Prepare: the session's buffer, or the bound one. Outputs hold values
-  // after Run.
+  // after Run; where only a run knows their sizes, they are there after one
+  // that succeeded, until the next.
   Result<TensorView> Input(size_t input);
   Result<TensorView> Output(size_t output);
   // Exact size, element alignment; used by every Run until rebound or prepared.
@@ -62,12 +65,22 @@ class Session {
   Result<void> SetImage(
       size_t input,
       const ImageView& image);  // applies the model's preprocessing
-  Result<void> Run();           // no allocation
+  // No allocation, unless sizes are not those of one of the last runs (staged).
+  Result<void> Run();
   // One step of the plan on what its inputs hold; needs keep_intermediates.
   Result<void> RunStep(size_t step);
   Result<TensorView> Tensor(
       std::string_view name);  // any tensor; needs keep_intermediates
-  const Plan* plan() const { return prepared_ ? &*plan_ : nullptr; }
+  bool prepared() const { return prepared_; }
+  // Null before Prepare, and where sizes are known only by stages.
+  const Plan* plan() const {
+    return prepared_ && staged_ == nullptr ? &*plan_ : nullptr;
+  }
+  // Null before Prepare, and where one plan says all.
+  const StagedRun* staged() const {
+    return prepared_ ? staged_.get() : nullptr;
+  }
+  size_t arena_bytes() const;  // of activations; 0 before Prepare
   const std::vector<ProfileEntry>& profile() const { return profile_; }
   const Model& model() const { return *model_; }
 
@@ -86,6 +99,10 @@ class Session {
   Result<Binding> MakeBinding(const char* what, int32_t tensor, void* data,
                               size_t bytes) const;
   TensorView View(int32_t tensor, const Binding& binding) const;
+  const TensorType& TypeOf(int32_t tensor) const;
+  PlanOptions OptionsOfPlan() const;
+  Result<void> PrepareStages();
+  Result<void> RunStages();
   void
   Locate();  // fills tensors_ and the steps' pointers from arena and bindings
 
@@ -105,6 +122,8 @@ class Session {
   std::vector<void*> step_outputs_;
   std::vector<RunContext> contexts_;  // per step, pointing into the two above
   std::vector<ProfileEntry> profile_;
+  std::unique_ptr<StagedRun::Watcher> watcher_;
+  std::unique_ptr<StagedRun> staged_;  // in place of plan_ and its memory
 };
 
 }  // namespace bittern::runtime

@@ -22,12 +22,22 @@ struct AttributeSpec {
   bool required;
 };
 
+// An input of i64 whose values Infer reads: sizes, positions. It may stand for
+// the attribute of that name; null: the op's own code reads it.
+struct ValueInput {
+  size_t input;
+  const char* attribute;
+};
+
 struct OpInfo {
   const char* name;
   size_t min_inputs, max_inputs;
   size_t min_outputs, max_outputs;
   std::span<const AttributeSpec> attributes;
   std::unique_ptr<Op> (*create)();
+  // What must be known before the op is planned. Where only the run knows it,
+  // the plan is cut in front of the op (plan/stages.h).
+  std::span<const ValueInput> values = {};
 };
 
 // Null if there is no such op.

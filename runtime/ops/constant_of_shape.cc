@@ -46,9 +46,12 @@ constexpr AttributeSpec kAttributes[] = {
     {"value_f", AttributeKind::kFloat, false},
     {"value_i", AttributeKind::kInt, false}};
 
+constexpr ValueInput kValues[] = {{0, nullptr}};
+
 }  // namespace
 
-constinit const OpInfo kConstantOfShapeOp = SimpleOpInfo(
-    "ConstantOfShape", 1, 1, kAttributes, &CreateOp<ConstantOfShapeOp>);
+constinit const OpInfo kConstantOfShapeOp =
+    SimpleOpInfo("ConstantOfShape", 1, 1, kAttributes,
+                 &CreateOp<ConstantOfShapeOp>, kValues);
 
 }  // namespace bittern::runtime

@@ -26,9 +26,11 @@ class ExpandOp final : public StridedOp {
   }
 };
 
+constexpr ValueInput kValues[] = {{1, nullptr}};
+
 }  // namespace
 
 constinit const OpInfo kExpandOp =
-    SimpleOpInfo("Expand", 2, 2, {}, &CreateOp<ExpandOp>);
+    SimpleOpInfo("Expand", 2, 2, {}, &CreateOp<ExpandOp>, kValues);
 
 }  // namespace bittern::runtime

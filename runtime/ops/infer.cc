@@ -143,10 +143,33 @@ Result<std::span<const int64_t>> ConstantInts(const InferContext& context,
   if (info.type.shape.rank() > 1) {
     return WrongInput(context, input, label, "rank 0 or 1");
   }
+  // Values are kept with the plan and compared by each run.
+  constexpr int64_t kMaxValues = 1 << 17;
+  if (info.type.shape.Elements() > kMaxValues) {
+    return WrongInput(context, input, label,
+                      "at most " + std::to_string(kMaxValues) + " values");
+  }
   if (info.constant == nullptr && info.type.shape.Elements() != 0) {
     return WrongInput(context, input, label, "a constant");
   }
   return info.Values<int64_t>();
+}
+
+Result<void> InferOp(const OpInfo& info, Op& op, const OpDef& def,
+                     std::span<const InputInfo> inputs,
+                     std::span<TensorType> outputs) {
+  const InferContext context{def, inputs, outputs, info.values};
+  for (const ValueInput& value : info.values) {
+    if (value.attribute == nullptr || !Has(context, value.input)) continue;
+    BITTERN_TRY(ConstantInts(context, value.input, value.attribute));
+  }
+  return op.Infer(context);
+}
+
+Result<void> CheckGiven(const InferContext& context, const char* name) {
+  if (context.Given(name)) return {};
+  return WrongAttribute(context, name, "neither an attribute nor an input",
+                        "one of them");
 }
 
 Result<Shape> CheckedShape(const InferContext& context, const char* name,

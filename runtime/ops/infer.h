@@ -79,6 +79,14 @@ Result<void> SetOutput(const InferContext& context, size_t output, DType dtype,
 Result<void> SetSignOutput(const InferContext& context, size_t output,
                            const Shape& shape, int64_t group);
 
+// Infer of `op` as `info` declares it, with the inputs that stand for
+// attributes checked: known, i64 of rank 0 or 1.
+Result<void> InferOp(const OpInfo& info, Op& op, const OpDef& def,
+                     std::span<const InputInfo> inputs,
+                     std::span<TensorType> outputs);
+// An error unless the attribute, or an input in its place, is there.
+Result<void> CheckGiven(const InferContext& context, const char* name);
+
 // The values of an i64 constant of rank 0 or 1 (a shape).
 Result<std::span<const int64_t>> ConstantInts(const InferContext& context,
                                               size_t input, const char* label);

@@ -1,7 +1,7 @@
 // NonMaxSuppression: for each image and class, boxes in descending order of
-// score, without those that overlap a kept one by more than `iou_threshold`;
-// rows [image, class, box]. How many are kept depends on the values, so both
-// inputs must be constants.
+// score, without those that overlap a kept one by more than the threshold; rows
+// [image, class, box], and how many there are. The size of the first output is
+// the bound, as if no boxes overlapped; a Slice cuts it to the count.
 #include <algorithm>
 
 #include "runtime/ops/infer.h"
@@ -39,93 +39,129 @@ class NonMaxSuppressionOp final : public Op {
                         "[" + std::to_string(boxes[0]) + ",classes," +
                             std::to_string(boxes[1]) + "]");
     }
-    BITTERN_TRY(CheckConstant(context, 0, "boxes", DType::kF32, boxes));
-    BITTERN_TRY(CheckConstant(context, 1, "scores", DType::kF32, scores));
-    center_ = context.Int("center_point_box", 0) != 0;
-    limit_ = context.Int("max_output_boxes_per_class", 0);
-    iou_threshold_ = context.Float("iou_threshold", 0);
-    has_score_threshold_ = context.def.attributes.find("score_threshold") !=
-                           context.def.attributes.end();
-    score_threshold_ = context.Float("score_threshold", 0);
-    rows_.clear();
-    const auto classes = static_cast<size_t>(scores[1]);
-    const auto count = static_cast<size_t>(scores[2]);
-    for (size_t i = 0; count != 0 && i < static_cast<size_t>(boxes[0]); ++i) {
-      const std::vector<Box> image = ReadBoxes(
-          context.inputs[0].Values<float>().subspan(i * count * 4, count * 4));
-      for (size_t c = 0; c < classes; ++c) {
-        const auto line = context.inputs[1].Values<float>().subspan(
-            (i * classes + c) * count, count);
-        for (size_t box : Kept(image, line)) {
-          rows_.insert(rows_.end(),
-                       {static_cast<int64_t>(i), static_cast<int64_t>(c),
-                        static_cast<int64_t>(box)});
-        }
-      }
+    constexpr const char* kThresholds[] = {"iou_threshold", "score_threshold"};
+    for (size_t i = 0; i < 2; ++i) {
+      if (!Has(context, 3 + i)) continue;
+      BITTERN_TRY(CheckType(context, 3 + i, kThresholds[i], kF32Only));
+      if (context.inputs[3 + i].type.shape.Elements() != 1)
+        return WrongInput(context, 3 + i, kThresholds[i], "one f32");
     }
-    return SetOutput(context, 0, DType::kI64,
-                     Shape{static_cast<int64_t>(rows_.size() / 3), 3});
+    BITTERN_TRY(CheckGiven(context, "max_output_boxes_per_class"));
+    center_ = context.Int("center_point_box", 0) != 0;
+    images_ = static_cast<size_t>(boxes[0]);
+    boxes_ = static_cast<size_t>(boxes[1]);
+    classes_ = static_cast<size_t>(scores[1]);
+    limit_ = static_cast<size_t>(std::clamp<int64_t>(
+        context.Int("max_output_boxes_per_class", 0), 0, boxes[1]));
+    iou_threshold_ = context.Float("iou_threshold", 0);
+    has_score_threshold_ =
+        Has(context, 4) || context.def.attributes.find("score_threshold") !=
+                               context.def.attributes.end();
+    score_threshold_ = context.Float("score_threshold", 0);
+    // Images times classes is at most the elements of the scores, unless they
+    // are empty.
+    const size_t lines = limit_ == 0 ? 0 : images_ * classes_;
+    BITTERN_TRY(SetOutput(context, 0, DType::kI64,
+                          {static_cast<int64_t>(lines * limit_), 3}));
+    return SetOutput(context, 1, DType::kI64, Shape{1});
+  }
+
+  Result<void> Prepare(PrepareContext& context) override {
+    context.scratch_shared = boxes_ * (sizeof(Box) + 2 * sizeof(size_t));
+    return {};
   }
 
   void Run(const RunContext& context) const noexcept override {
-    std::copy(rows_.begin(), rows_.end(), RunOutput<int64_t>(context, 0));
+    const auto* boxes = RunInput<float>(context, 0);
+    const auto* scores = RunInput<float>(context, 1);
+    const auto* iou = RunInput<float>(context, 3);
+    const auto* least = RunInput<float>(context, 4);
+    const float iou_threshold = iou != nullptr ? *iou : iou_threshold_;
+    const float score_threshold = least != nullptr ? *least : score_threshold_;
+    auto* order = reinterpret_cast<size_t*>(context.scratch_shared);
+    size_t* kept = order + boxes_;
+    auto* image = reinterpret_cast<Box*>(kept + boxes_);
+    auto* out = RunOutput<int64_t>(context, 0);
+    size_t rows = 0;
+    for (size_t i = 0; limit_ != 0 && i < images_; ++i) {
+      ReadBoxes(boxes + i * boxes_ * 4, image);
+      for (size_t c = 0; c < classes_; ++c) {
+        const float* line = scores + (i * classes_ + c) * boxes_;
+        const size_t found = Order(line, score_threshold, order);
+        const size_t count = Keep(image, {order, found}, iou_threshold, kept);
+        for (size_t k = 0; k < count; ++k, ++rows) {
+          out[3 * rows] = static_cast<int64_t>(i);
+          out[3 * rows + 1] = static_cast<int64_t>(c);
+          out[3 * rows + 2] = static_cast<int64_t>(kept[k]);
+        }
+      }
+    }
+    std::fill(out + 3 * rows, out + 3 * (images_ * classes_ * limit_),
+              int64_t{0});
+    RunOutput<int64_t>(context, 1)[0] = static_cast<int64_t>(rows);
   }
 
  private:
   // Corners in any order, or centre and size.
-  std::vector<Box> ReadBoxes(std::span<const float> values) const {
-    std::vector<Box> boxes;
-    for (size_t i = 0; i + 4 <= values.size(); i += 4) {
-      const float a = values[i], b = values[i + 1], c = values[i + 2],
-                  d = values[i + 3];
-      boxes.push_back(center_ ? Box{a - c / 2, b - d / 2, a + c / 2, b + d / 2}
-                              : Box{std::min(b, d), std::min(a, c),
-                                    std::max(b, d), std::max(a, c)});
+  void ReadBoxes(const float* values, Box* boxes) const {
+    for (size_t i = 0; i < boxes_; ++i, values += 4) {
+      const float a = values[0], b = values[1], c = values[2], d = values[3];
+      boxes[i] = center_ ? Box{a - c / 2, b - d / 2, a + c / 2, b + d / 2}
+                         : Box{std::min(b, d), std::min(a, c), std::max(b, d),
+                               std::max(a, c)};
     }
-    return boxes;
   }
 
-  std::vector<size_t> Kept(const std::vector<Box>& boxes,
-                           std::span<const float> scores) const {
-    std::vector<size_t> order;
-    for (size_t i = 0; i < scores.size(); ++i) {
+  // The boxes that count, best first.
+  size_t Order(const float* scores, float threshold, size_t* order) const {
+    size_t found = 0;
+    for (size_t i = 0; i < boxes_; ++i) {
       // False for NaN, which has no place in the order.
-      const bool counts = has_score_threshold_ ? scores[i] > score_threshold_
-                                               : scores[i] == scores[i];
-      if (counts) order.push_back(i);
+      const bool counts =
+          has_score_threshold_ ? scores[i] > threshold : scores[i] == scores[i];
+      if (counts) order[found++] = i;
     }
-    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    std::sort(order, order + found, [&](size_t a, size_t b) {
       if (scores[a] != scores[b]) return scores[a] > scores[b];
       return a < b;
     });
-    std::vector<size_t> kept;
+    return found;
+  }
+
+  size_t Keep(const Box* boxes, std::span<const size_t> order, float threshold,
+              size_t* kept) const {
+    size_t count = 0;
     for (size_t box : order) {
-      if (static_cast<int64_t>(kept.size()) >= limit_) break;
-      const bool overlaps =
-          std::any_of(kept.begin(), kept.end(), [&](size_t other) {
-            return IntersectionOverUnion(boxes[box], boxes[other]) >
-                   iou_threshold_;
-          });
-      if (!overlaps) kept.push_back(box);
+      if (count == limit_) break;
+      const bool overlaps = std::any_of(kept, kept + count, [&](size_t other) {
+        return IntersectionOverUnion(boxes[box], boxes[other]) > threshold;
+      });
+      if (!overlaps) kept[count++] = box;
     }
-    return kept;
+    return count;
   }
 
   bool center_ = false, has_score_threshold_ = false;
-  int64_t limit_ = 0;
+  size_t images_ = 0, boxes_ = 0, classes_ = 0, limit_ = 0;
   float iou_threshold_ = 0, score_threshold_ = 0;
-  std::vector<int64_t> rows_;
 };
 
 constexpr AttributeSpec kAttributes[] = {
-    {"max_output_boxes_per_class", AttributeKind::kInt, true},
+    {"max_output_boxes_per_class", AttributeKind::kInt, false},
     {"center_point_box", AttributeKind::kInt, false},
     {"iou_threshold", AttributeKind::kFloat, false},
     {"score_threshold", AttributeKind::kFloat, false}};
+constexpr ValueInput kValues[] = {{2, "max_output_boxes_per_class"}};
 
 }  // namespace
 
-constinit const OpInfo kNonMaxSuppressionOp = SimpleOpInfo(
-    "NonMaxSuppression", 2, 2, kAttributes, &CreateOp<NonMaxSuppressionOp>);
+constinit const OpInfo kNonMaxSuppressionOp = {"NonMaxSuppression",
+                                               2,
+                                               5,
+                                               2,
+                                               2,
+                                               kAttributes,
+                                               &CreateOp<NonMaxSuppressionOp>,
+                                               kValues};
 
 }  // namespace bittern::runtime

@@ -1,5 +1,8 @@
-// NonZero: the indices of the elements of x that are not 0, as [rank, count] in
-// row-major order. The count depends on the values, so x must be a constant.
+// NonZero: the indices of the elements of x that are not 0, one row [rank] for
+// each in row-major order, and how many there are. The size of the first output
+// is the bound, one row for each element; a Slice cuts it to the count.
+#include <algorithm>
+
 #include "runtime/ops/infer.h"
 #include "runtime/ops/op_registry.h"
 
@@ -17,7 +20,6 @@ class NonZeroOp final : public Op {
     BITTERN_TRY(CheckType(context, 0, "x", kDense));
     const InputInfo& x = context.inputs[0];
     shape_ = x.type.shape;
-    BITTERN_TRY(CheckConstant(context, 0, "x", x.type.dtype, shape_));
     switch (x.type.dtype) {
       case DType::kF32:
         is_non_zero_ = &IsNonZero<float>;
@@ -31,40 +33,38 @@ class NonZeroOp final : public Op {
       default:
         is_non_zero_ = &IsNonZero<uint8_t>;
     }
-    count_ = 0;
-    const auto elements = static_cast<size_t>(shape_.Elements());
-    for (size_t i = 0; i < elements; ++i) {
-      count_ += is_non_zero_(x.constant, i) ? 1 : 0;
-    }
-    const Shape out{static_cast<int64_t>(shape_.rank()),
-                    static_cast<int64_t>(count_)};
-    return SetOutput(context, 0, DType::kI64, out);
+    BITTERN_TRY(
+        SetOutput(context, 0, DType::kI64,
+                  {shape_.Elements(), static_cast<int64_t>(shape_.rank())}));
+    return SetOutput(context, 1, DType::kI64, Shape{1});
   }
 
   void Run(const RunContext& context) const noexcept override {
     auto* out = RunOutput<int64_t>(context, 0);
     const auto elements = static_cast<size_t>(shape_.Elements());
+    const size_t rank = shape_.rank();
     size_t found = 0;
     for (size_t i = 0; i < elements; ++i) {
       if (!is_non_zero_(context.inputs[0], i)) continue;
       auto rest = static_cast<int64_t>(i);
-      for (size_t d = shape_.rank(); d-- > 0;) {
-        out[d * count_ + found] = rest % shape_[d];
+      for (size_t d = rank; d-- > 0;) {
+        out[found * rank + d] = rest % shape_[d];
         rest /= shape_[d];
       }
       ++found;
     }
+    std::fill(out + found * rank, out + elements * rank, int64_t{0});
+    RunOutput<int64_t>(context, 1)[0] = static_cast<int64_t>(found);
   }
 
  private:
   Shape shape_;
-  size_t count_ = 0;
   bool (*is_non_zero_)(const void* x, size_t i) = nullptr;
 };
 
 }  // namespace
 
-constinit const OpInfo kNonZeroOp =
-    SimpleOpInfo("NonZero", 1, 1, {}, &CreateOp<NonZeroOp>);
+constinit const OpInfo kNonZeroOp = {"NonZero",           1, 1, 2, 2, {},
+                                     &CreateOp<NonZeroOp>};
 
 }  // namespace bittern::runtime

@@ -20,9 +20,29 @@ const T* Find(const OpDef& def, std::string_view name) {
   return it == def.attributes.end() ? nullptr : std::get_if<T>(&it->second);
 }
 
+// The input that stands for an attribute, or null.
+const InputInfo* InputFor(const InferContext& context, std::string_view name) {
+  for (const ValueInput& value : context.values) {
+    if (value.attribute == nullptr || name != value.attribute) continue;
+    if (value.input >= context.inputs.size()) return nullptr;
+    const InputInfo& input = context.inputs[value.input];
+    return input.present ? &input : nullptr;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
+bool InferContext::Given(std::string_view name) const {
+  return InputFor(*this, name) != nullptr ||
+         def.attributes.find(name) != def.attributes.end();
+}
+
 int64_t InferContext::Int(std::string_view name, int64_t fallback) const {
+  if (const InputInfo* input = InputFor(*this, name); input != nullptr) {
+    const auto given = input->Values<int64_t>();
+    return given.empty() ? fallback : given[0];
+  }
   const auto* value = Find<int64_t>(def, name);
   return value == nullptr ? fallback : *value;
 }
@@ -39,6 +59,8 @@ std::string_view InferContext::String(std::string_view name,
 }
 
 std::span<const int64_t> InferContext::Ints(std::string_view name) const {
+  if (const InputInfo* input = InputFor(*this, name); input != nullptr)
+    return input->Values<int64_t>();
   const auto* value = Find<std::vector<int64_t>>(def, name);
   return value == nullptr ? std::span<const int64_t>() : *value;
 }

@@ -38,6 +38,8 @@ struct InferContext {
   const OpDef& def;
   std::span<const InputInfo> inputs;  // one per declared input, absent ones too
   std::span<TensorType> outputs;      // to fill; one per output of the node
+  // OpInfo::values: such an input, where present, stands for its attribute.
+  std::span<const ValueInput> values = {};
   // Typed attribute access; the model verifier has checked presence and kind.
   int64_t Int(std::string_view name, int64_t fallback) const;
   float Float(std::string_view name, float fallback) const;
@@ -47,6 +49,8 @@ struct InferContext {
       std::string_view name) const;  // empty if absent
   std::span<const float> Floats(
       std::string_view name) const;  // empty if absent
+  // The attribute, or an input in its place, is there.
+  bool Given(std::string_view name) const;
   // "LowBitLinear 'blocks.0.qkv': <what>"
   Error Fail(const std::string& what) const;
 };
@@ -81,6 +85,9 @@ struct OpCost {
   double bytes = 0;                          // constants read
 };
 
+// An Op is planned by Infer, through InferOp (infer.h), which checks inputs in
+// the place of attributes; Prepare and Run are left out where every output is
+// empty.
 class Op {
  public:
   virtual ~Op() = default;

@@ -21,8 +21,9 @@ std::unique_ptr<Op> CreateOp() {
 constexpr OpInfo SimpleOpInfo(const char* name, size_t min_inputs,
                               size_t max_inputs,
                               std::span<const AttributeSpec> attributes,
-                              std::unique_ptr<Op> (*create)()) {
-  return {name, min_inputs, max_inputs, 1, 1, attributes, create};
+                              std::unique_ptr<Op> (*create)(),
+                              std::span<const ValueInput> values = {}) {
+  return {name, min_inputs, max_inputs, 1, 1, attributes, create, values};
 }
 
 }  // namespace bittern::runtime

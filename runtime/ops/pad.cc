@@ -16,6 +16,7 @@ class PadOp final : public Op {
     BITTERN_TRY(CheckType(context, 0, "x", kF32Only));
     in_ = context.inputs[0].type.shape;
     const size_t rank = in_.rank();
+    BITTERN_TRY(CheckGiven(context, "pads"));
     const auto pads = context.Ints("pads");
     if (pads.size() != 2 * rank) {
       return WrongAttribute(
@@ -73,12 +74,14 @@ class PadOp final : public Op {
 };
 
 constexpr AttributeSpec kAttributes[] = {
-    {"pads", AttributeKind::kInts, true},
+    {"pads", AttributeKind::kInts, false},
     {"value", AttributeKind::kFloat, false}};
+
+constexpr ValueInput kValues[] = {{1, "pads"}};
 
 }  // namespace
 
 constinit const OpInfo kPadOp =
-    SimpleOpInfo("Pad", 1, 1, kAttributes, &CreateOp<PadOp>);
+    SimpleOpInfo("Pad", 1, 2, kAttributes, &CreateOp<PadOp>, kValues);
 
 }  // namespace bittern::runtime

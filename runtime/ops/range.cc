@@ -89,9 +89,11 @@ class RangeOp final : public Op {
   float start_f_ = 0, delta_f_ = 0;
 };
 
+constexpr ValueInput kValues[] = {{0, nullptr}, {1, nullptr}, {2, nullptr}};
+
 }  // namespace
 
 constinit const OpInfo kRangeOp =
-    SimpleOpInfo("Range", 3, 3, {}, &CreateOp<RangeOp>);
+    SimpleOpInfo("Range", 3, 3, {}, &CreateOp<RangeOp>, kValues);
 
 }  // namespace bittern::runtime

@@ -47,9 +47,11 @@ class ReshapeOp final : public ViewOp {
 constexpr AttributeSpec kAttributes[] = {
     {"allowzero", AttributeKind::kInt, false}};
 
+constexpr ValueInput kValues[] = {{1, nullptr}};
+
 }  // namespace
 
 constinit const OpInfo kReshapeOp =
-    SimpleOpInfo("Reshape", 2, 2, kAttributes, &CreateOp<ReshapeOp>);
+    SimpleOpInfo("Reshape", 2, 2, kAttributes, &CreateOp<ReshapeOp>, kValues);
 
 }  // namespace bittern::runtime

@@ -16,6 +16,8 @@ class SliceOp final : public StridedOp {
   Result<void> Infer(const InferContext& context) override {
     BITTERN_TRY(CheckType(context, 0, "x", kDense));
     const TensorType& type = context.inputs[0].type;
+    BITTERN_TRY(CheckGiven(context, "starts"));
+    BITTERN_TRY(CheckGiven(context, "ends"));
     const auto axes = context.Ints("axes"), starts = context.Ints("starts"),
                ends = context.Ints("ends"), steps = context.Ints("steps");
     if (starts.size() != axes.size() || ends.size() != axes.size() ||
@@ -61,13 +63,15 @@ class SliceOp final : public StridedOp {
 
 constexpr AttributeSpec kAttributes[] = {
     {"axes", AttributeKind::kInts, true},
-    {"starts", AttributeKind::kInts, true},
-    {"ends", AttributeKind::kInts, true},
+    {"starts", AttributeKind::kInts, false},
+    {"ends", AttributeKind::kInts, false},
     {"steps", AttributeKind::kInts, false}};
+
+constexpr ValueInput kValues[] = {{1, "starts"}, {2, "ends"}, {3, "steps"}};
 
 }  // namespace
 
 constinit const OpInfo kSliceOp =
-    SimpleOpInfo("Slice", 1, 1, kAttributes, &CreateOp<SliceOp>);
+    SimpleOpInfo("Slice", 1, 4, kAttributes, &CreateOp<SliceOp>, kValues);
 
 }  // namespace bittern::runtime

@@ -15,6 +15,7 @@ class SplitOp final : public Op {
     BITTERN_TRY_ASSIGN(
         const size_t axis,
         CheckAxis(context, "axis", context.Int("axis", 0), type.shape.rank()));
+    BITTERN_TRY(CheckGiven(context, "sizes"));
     const auto sizes = context.Ints("sizes");
     if (sizes.size() != context.outputs.size()) {
       return WrongAttribute(
@@ -70,12 +71,15 @@ class SplitOp final : public Op {
   std::vector<size_t> chunks_;  // bytes of each output for one outer index
 };
 
-constexpr AttributeSpec kAttributes[] = {{"axis", AttributeKind::kInt, true},
-                                         {"sizes", AttributeKind::kInts, true}};
+constexpr AttributeSpec kAttributes[] = {
+    {"axis", AttributeKind::kInt, true},
+    {"sizes", AttributeKind::kInts, false}};
+
+constexpr ValueInput kValues[] = {{1, "sizes"}};
 
 }  // namespace
 
 constinit const OpInfo kSplitOp = {
-    "Split", 1, 1, 1, SIZE_MAX, kAttributes, &CreateOp<SplitOp>};
+    "Split", 1, 2, 1, SIZE_MAX, kAttributes, &CreateOp<SplitOp>, kValues};
 
 }  // namespace bittern::runtime

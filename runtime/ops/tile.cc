@@ -11,6 +11,7 @@ class TileOp final : public StridedOp {
     BITTERN_TRY(CheckType(context, 0, "x", kDense));
     const TensorType& type = context.inputs[0].type;
     const size_t rank = type.shape.rank();
+    BITTERN_TRY(CheckGiven(context, "repeats"));
     const auto repeats = context.Ints("repeats");
     if (repeats.size() != rank) {
       return WrongAttribute(context, "repeats",
@@ -43,11 +44,13 @@ class TileOp final : public StridedOp {
 };
 
 constexpr AttributeSpec kAttributes[] = {
-    {"repeats", AttributeKind::kInts, true}};
+    {"repeats", AttributeKind::kInts, false}};
+
+constexpr ValueInput kValues[] = {{1, "repeats"}};
 
 }  // namespace
 
 constinit const OpInfo kTileOp =
-    SimpleOpInfo("Tile", 1, 1, kAttributes, &CreateOp<TileOp>);
+    SimpleOpInfo("Tile", 1, 2, kAttributes, &CreateOp<TileOp>, kValues);
 
 }  // namespace bittern::runtime

@@ -24,6 +24,7 @@ class TopKOp final : public Op {
     BITTERN_TRY_ASSIGN(
         const size_t axis,
         CheckAxis(context, "axis", context.Int("axis", 0), type.shape.rank()));
+    BITTERN_TRY(CheckGiven(context, "k"));
     const int64_t k = context.Int("k", 0);
     if (k < 0 || k > type.shape[axis]) {
       return WrongAttribute(context, "k", std::to_string(k),
@@ -99,12 +100,14 @@ class TopKOp final : public Op {
 
 constexpr AttributeSpec kAttributes[] = {
     {"axis", AttributeKind::kInt, true},
-    {"k", AttributeKind::kInt, true},
+    {"k", AttributeKind::kInt, false},
     {"largest", AttributeKind::kInt, false}};
+
+constexpr ValueInput kValues[] = {{1, "k"}};
 
 }  // namespace
 
-constinit const OpInfo kTopKOp = {"TopK",           1, 1, 2, 2, kAttributes,
-                                  &CreateOp<TopKOp>};
+constinit const OpInfo kTopKOp = {
+    "TopK", 1, 2, 2, 2, kAttributes, &CreateOp<TopKOp>, kValues};
 
 }  // namespace bittern::runtime

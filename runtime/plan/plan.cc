@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "kernels/base/bits.h"
+#include "runtime/ops/infer.h"
 #include "runtime/plan/memory_planner.h"
 
 namespace bittern::runtime {
@@ -24,9 +25,9 @@ Error At(const OpDef& def, Error error) {
 // What holds of every tensor that has memory in the arena.
 Result<void> CheckActivation(const TensorType& type) {
   for (int64_t d : type.shape.dims()) {
-    if (d < 1)
+    if (d < 0)
       return Unsupported("dimension of " + ToString(type) + ": got " +
-                         std::to_string(d) + ", expected at least 1");
+                         std::to_string(d) + ", expected at least 0");
   }
   BITTERN_TRY_ASSIGN([[maybe_unused]] const int64_t elements,
                      CheckedElements(type.shape));
@@ -34,12 +35,12 @@ Result<void> CheckActivation(const TensorType& type) {
   const bool grouped = type.code.encoding == Encoding::kSign;
   if ((!grouped && !IsByteEncoding(type.code.encoding)) ||
       OperandOf(type.code) == kernels::Operand::kF32 ||
-      type.shape.rank() == 0 || type.code.group < 0 ||
+      type.shape.rank() == 0 || type.shape.Last() < 1 || type.code.group < 0 ||
       (type.code.group > 0 &&
        (!grouped || type.shape.Last() % type.code.group != 0))) {
     return Internal("got codes " + ToString(type) +
                     ", expected codes of activations with a group that divides "
-                    "the last dimension");
+                    "the last dimension, which is not 0");
   }
   return {};
 }
@@ -57,6 +58,39 @@ bool Matches(const TensorType& declared, const TensorType& actual) {
   return true;
 }
 
+}  // namespace
+
+Result<std::vector<TensorType>> TypesBeforeRun(
+    const ModelDef& def, const std::vector<Shape>& shapes) {
+  std::vector<TensorType> types;
+  types.reserve(def.tensors.size());
+  for (const TensorDef& tensor : def.tensors) types.push_back(tensor.type);
+  if (shapes.size() != def.inputs.size()) {
+    return InvalidArgument("input shapes: got " +
+                           std::to_string(shapes.size()) + ", expected " +
+                           std::to_string(def.inputs.size()));
+  }
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    const auto tensor = static_cast<size_t>(def.inputs[i]);
+    const TensorDef& declared = def.tensors[tensor];
+    TensorType type = declared.type;
+    type.shape = shapes[i];
+    const std::string where =
+        "input " + std::to_string(i) + " '" + declared.name + "': ";
+    if (!Matches(declared.type, type)) {
+      return InvalidArgument(where + "got shape " + ToString(shapes[i]) +
+                             ", expected " + ToString(declared.type.shape));
+    }
+    if (Result<void> result = CheckActivation(type); !result.ok()) {
+      return InvalidArgument(where + result.error().message);
+    }
+    types[tensor] = type;
+  }
+  return types;
+}
+
+namespace {
+
 class Planner {
  public:
   Planner(std::shared_ptr<const Model> model, const PlanOptions& options)
@@ -67,12 +101,27 @@ class Planner {
   }
 
   Result<Plan> Run(const std::vector<Shape>& shapes) {
-    BITTERN_TRY(SetInputs(shapes));
-    for (const OpDef& op : def_.ops) {
+    BITTERN_TRY_ASSIGN(plan_.types, TypesBeforeRun(def_, shapes));
+    return PlanOps();
+  }
+
+  Result<Plan> Run(const PlanPart& part) {
+    part_ = &part;
+    plan_.types.assign(part.types.begin(), part.types.end());
+    return PlanOps();
+  }
+
+ private:
+  Result<Plan> PlanOps() {
+    const size_t first = part_ == nullptr ? 0 : part_->first,
+                 last = part_ == nullptr ? def_.ops.size() : part_->last;
+    for (size_t i = first; i < last; ++i) {
+      const OpDef& op = def_.ops[i];
       if (Result<void> result = Infer(op); !result.ok())
         return At(op, std::move(result).error());
     }
-    BITTERN_TRY(CheckOutputs());
+    if (part_ == nullptr || last == def_.ops.size())
+      BITTERN_TRY(CheckOutputs());
     ShareViews();
     BITTERN_TRY(PlaceTensors());
     for (PlanStep& step : plan_.steps) {
@@ -83,37 +132,8 @@ class Planner {
     return std::move(plan_);
   }
 
- private:
   TensorType& Type(int32_t tensor) {
     return plan_.types[static_cast<size_t>(tensor)];
-  }
-
-  Result<void> SetInputs(const std::vector<Shape>& shapes) {
-    plan_.types.reserve(def_.tensors.size());
-    for (const TensorDef& tensor : def_.tensors)
-      plan_.types.push_back(tensor.type);
-    if (shapes.size() != def_.inputs.size()) {
-      return InvalidArgument("input shapes: got " +
-                             std::to_string(shapes.size()) + ", expected " +
-                             std::to_string(def_.inputs.size()));
-    }
-    for (size_t i = 0; i < shapes.size(); ++i) {
-      const TensorDef& declared =
-          def_.tensors[static_cast<size_t>(def_.inputs[i])];
-      TensorType type = declared.type;
-      type.shape = shapes[i];
-      const std::string where =
-          "input " + std::to_string(i) + " '" + declared.name + "': ";
-      if (!Matches(declared.type, type)) {
-        return InvalidArgument(where + "got shape " + ToString(shapes[i]) +
-                               ", expected " + ToString(declared.type.shape));
-      }
-      if (Result<void> result = CheckActivation(type); !result.ok()) {
-        return InvalidArgument(where + result.error().message);
-      }
-      Type(def_.inputs[i]) = type;
-    }
-    return {};
   }
 
   std::vector<InputInfo> Inputs(const PlanStep& step) const {
@@ -123,6 +143,15 @@ class Planner {
       const auto tensor = static_cast<size_t>(step.inputs[i]);
       inputs[i] = {true, step.inputs[i], plan_.types[tensor],
                    def_.tensors[tensor].data};
+    }
+    if (part_ == nullptr) return inputs;
+    // Only where an op asks for values: weights, for one, are packed from what
+    // never changes.
+    for (const ValueInput& value : FindOp(step.def->op)->values) {
+      if (value.input >= inputs.size()) continue;
+      InputInfo& input = inputs[value.input];
+      if (input.present && input.constant == nullptr)
+        input.constant = part_->values[static_cast<size_t>(input.tensor)];
     }
     return inputs;
   }
@@ -136,7 +165,7 @@ class Planner {
 
   Result<void> Infer(const OpDef& op) {
     const OpInfo& info = *FindOp(op.op);
-    PlanStep step{info.create(), &op, op.inputs, op.outputs};
+    PlanStep step{info.create(), &op, op.inputs, op.outputs, true};
     // An op with a fixed list of inputs sees all of them, the optional ones at
     // the end too.
     if (info.max_inputs <= kMaxFixedInputs &&
@@ -144,8 +173,10 @@ class Planner {
       step.inputs.resize(info.max_inputs, -1);
     const std::vector<InputInfo> inputs = Inputs(step);
     std::vector<TensorType> outputs(op.outputs.size());
-    BITTERN_TRY(step.op->Infer({op, inputs, outputs}));
+    BITTERN_TRY(InferOp(info, *step.op, op, inputs, outputs));
+    step.runs = false;
     for (size_t i = 0; i < outputs.size(); ++i) {
+      step.runs = step.runs || outputs[i].shape.Elements() != 0;
       BITTERN_TRY(CheckActivation(outputs[i]));
       Type(op.outputs[i]) = outputs[i];
     }
@@ -201,9 +232,11 @@ class Planner {
       block(tensor) = blocks.size();
       blocks.push_back({ByteSize(Type(tensor)), first, first});
     };
-    for (const int32_t tensor : def_.inputs) {
-      add(tensor, 0);
-      blocks.back().last = end;
+    if (part_ == nullptr) {
+      for (const int32_t tensor : def_.inputs) {
+        add(tensor, 0);
+        blocks.back().last = end;
+      }
     }
     for (size_t i = 0; i < plan_.steps.size(); ++i) {
       const PlanStep& step = plan_.steps[i];
@@ -218,7 +251,12 @@ class Planner {
               std::max(blocks[block(tensor)].last, now);
       }
     }
-    for (const int32_t tensor : def_.outputs) blocks[block(tensor)].last = end;
+    const std::span<const int32_t> last =
+        part_ == nullptr ? std::span<const int32_t>(def_.outputs)
+                         : part_->keeps;
+    for (const int32_t tensor : last) {
+      if (block(tensor) != kNoBlock) blocks[block(tensor)].last = end;
+    }
     if (options_.keep_intermediates) {
       for (ArenaBlock& b : blocks) b = {b.bytes, 0, end};
     }
@@ -242,6 +280,7 @@ class Planner {
   }
 
   Result<void> Prepare(PlanStep& step) {
+    if (!step.runs) return {};
     const std::vector<InputInfo> inputs = Inputs(step);
     const std::vector<TensorType> outputs = Outputs(step);
     PrepareContext context{*plan_.model, *step.def,        inputs, outputs,
@@ -263,10 +302,16 @@ class Planner {
 
   const ModelDef& def_;
   const PlanOptions& options_;
+  const PlanPart* part_ = nullptr;  // null: the whole model
   Plan plan_;
 };
 
 }  // namespace
+
+Result<Plan> MakePlanPart(std::shared_ptr<const Model> model,
+                          const PlanPart& part, const PlanOptions& options) {
+  return Planner(std::move(model), options).Run(part);
+}
 
 Result<Plan> MakePlan(std::shared_ptr<const Model> model,
                       const std::vector<Shape>& shapes,

@@ -1,10 +1,12 @@
 // Plan: everything decided before the first run: static shapes, kernel per op,
-// packed weights, arena offsets. Immutable once made.
+// packed weights, arena offsets. Immutable once made. Of a model whose sizes
+// only the run knows, a plan is made for each stage (stages.h).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,7 @@ struct PlanStep {
   const OpDef* def;
   std::vector<int32_t> inputs, outputs;  // tensor indices; -1 = absent; inputs
                                          // are padded to the op's fixed list
+  bool runs = true;  // false where every output is empty: only Infer was called
 };
 
 struct Plan {
@@ -49,6 +52,24 @@ struct Plan {
     return scratch_shared + threads * scratch_thread_stride;
   }
 };
+
+// Per tensor: the declared type; of inputs with one static shape for each.
+Result<std::vector<TensorType>> TypesBeforeRun(
+    const ModelDef& def, const std::vector<Shape>& shapes);
+
+// Ops [first, last) of a model, planned when what they read has been computed.
+struct PlanPart {
+  size_t first = 0, last = 0;
+  // Per tensor: the types of those made before; the values of those that the
+  // ops of this part are planned by, else null.
+  std::span<const TensorType> types;
+  std::span<const void* const> values;
+  std::span<const int32_t> keeps;  // made here, and read after this part
+};
+
+// Tensors made before the part have no offset.
+Result<Plan> MakePlanPart(std::shared_ptr<const Model> model,
+                          const PlanPart& part, const PlanOptions& options);
 
 // `shapes`: one static shape per model input.
 Result<Plan> MakePlan(std::shared_ptr<const Model> model,

@@ -211,7 +211,8 @@ BITTERN_API void bittern_session_release(bittern_session* session);
 BITTERN_API bittern_status
 bittern_session_set_input_shape(bittern_session* session, uint32_t index,
                                 const int64_t* dims, uint32_t rank);
-/* Plans and allocates everything; run does neither. Drops bindings. */
+/* Plans and allocates everything but what only the run knows. Drops bindings.
+ */
 BITTERN_API bittern_status bittern_session_prepare(bittern_session* session);
 /* Where to write an input and to read an output; inputs keep their values. */
 BITTERN_API bittern_status bittern_session_input(bittern_session* session,
@@ -222,7 +223,7 @@ BITTERN_API bittern_status bittern_session_output(bittern_session* session,
                                                   bittern_tensor_view* view);
 /* Uses the caller's buffer, of exactly the tensor's bytes, in every run until
  * rebound or prepared; it must be aligned to its elements, and to 64 bytes to
- * save a copy. NULL, 0 unbinds. */
+ * save a copy. NULL, 0 unbinds. Not for outputs of a size of the run. */
 BITTERN_API bittern_status bittern_session_bind_input(bittern_session* session,
                                                       uint32_t index,
                                                       const void* data,
@@ -234,7 +235,7 @@ BITTERN_API bittern_status bittern_session_bind_output(bittern_session* session,
 /* 8-bit pixels of any size in; applies the preprocessing stored in the file. */
 BITTERN_API bittern_status bittern_session_set_image(
     bittern_session* session, uint32_t index, const bittern_image* image);
-/* Computes the outputs. Allocates nothing. */
+/* Computes the outputs; allocates nothing unless values make a new size. */
 BITTERN_API bittern_status bittern_session_run(bittern_session* session);
 /* *count: in, capacity of `entries`; out, number of ops. `entries` may be NULL
  * to ask for it; entries[0].struct_size must be set and holds for all. */

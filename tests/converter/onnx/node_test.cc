@@ -76,10 +76,10 @@ TEST_CASE("inputs that must be constant", "[onnx]") {
   OnnxModel model;
   model.Input("x", {2, 3}).Output("y");
   SECTION("but depend on the model's input") {
-    model.Input("shape", {1}, onnx::TensorProto::INT64);
-    model.Node("Reshape", {"x", "shape"}, {"y"});
+    model.Input("axes", {1}, onnx::TensorProto::INT64);
+    model.Node("Squeeze", {"x", "axes"}, {"y"});
     CHECK(model.ErrorText() ==
-          "node 'Reshape_0' (Reshape): shape is computed from the model's "
+          "node 'Squeeze_0' (Squeeze): axes is computed from the model's "
           "inputs at run time, expected a constant");
   }
   SECTION("but are floats") {

@@ -42,20 +42,34 @@ TEST_CASE("sequences turned round", "[onnx]") {
         Floats{2, 1, 3, 6, 5, 4});
 }
 
-TEST_CASE("results sized by values need constants", "[onnx]") {
+TEST_CASE("results sized by values", "[onnx]") {
   OnnxModel model;
   model.Input("x", {2, 2}).Output("y");
-  SECTION("which are then computed") {
+  const Array x = FloatArray({2, 2}, {1, 2, 0, 4});
+  SECTION("of constants are computed") {
     model.Initializer(IntTensor("c", {2}, {0, 1}));
     SetInt(model.Node("Compress", {"x", "c"}, {"y"}), "axis", 1);
-    CHECK(model.Run({FloatArray({2, 2}, {1, 2, 3, 4})})[0].As<float>() ==
-          Floats{2, 4});
+    CHECK(model.Run({x})[0].As<float>() == Floats{2, 4});
   }
-  SECTION("and are refused otherwise") {
-    model.Node("NonZero", {"x"}, {"y"}).set_name("n");
+  SECTION("of the run have its size") {
+    model.Node("NonZero", {"x"}, {"y"});
+    const Array places = model.Run({x})[0];
+    CHECK(places.type.shape == runtime::Shape{2, 3});
+    CHECK(places.As<int64_t>() == std::vector<int64_t>{0, 0, 1, 0, 1, 1});
+  }
+  SECTION("flow through operators that ask for ranks") {
+    model.Node("NonZero", {"x"}, {"p"});
+    model.Node("Transpose", {"p"}, {"rows"});
+    model.Node("GatherND", {"x", "rows"}, {"v"});
+    model.Node("ReduceSum", {"v"}, {"y"});
+    CHECK(model.Run({x})[0].As<float>() == Floats{7});
+  }
+  SECTION("are refused by those that ask for sizes") {
+    model.Node("NonZero", {"x"}, {"p"});
+    model.Node("Trilu", {"p"}, {"y"}).set_name("n");
     CHECK(model.ErrorText() ==
-          "node 'n' (NonZero): the input, which sizes the result, is computed "
-          "from the model's inputs at run time, expected a constant");
+          "node 'n' (Trilu): an input is i64[2,?], of a size that only the run "
+          "knows, expected a size that is known");
   }
 }
 

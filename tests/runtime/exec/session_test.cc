@@ -57,6 +57,14 @@ TEST_CASE("inputs go in, outputs come out, again and again") {
   }
 }
 
+TEST_CASE("inputs may be empty") {
+  const auto session = MakeSession({}, 0);
+  REQUIRE(session->Run().ok());
+  CHECK(session->Output(0).value().type->shape == Shape{0, 4});
+  CHECK(session->Output(1).value().type->shape == Shape{0});
+  CHECK(session->profile()[0].kernel == "empty");
+}
+
 TEST_CASE("calls out of order are refused") {
   auto created = Session::Create(SmallModel(), {});
   REQUIRE(created.ok());
@@ -105,7 +113,7 @@ TEST_CASE("bad indices and shapes are refused") {
         Code::kInvalidArgument);
   CHECK(session->SetInputShape(0, {2, 5}).error().message ==
         "input 0 'x': got shape [2,5], expected [?,4]");
-  CHECK_FALSE(session->SetInputShape(0, {0, 4}).ok());
+  CHECK_FALSE(session->SetInputShape(0, {-1, 4}).ok());
   CHECK_FALSE(session->SetInputShape(0, {8}).ok());
   CHECK(session->Run().ok());  // refused shapes leave the session as it was
 }

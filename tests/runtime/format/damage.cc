@@ -52,7 +52,9 @@ Use RunOnce(const std::shared_ptr<const Model>& model, size_t arena_bytes) {
     static_cast<void>(session.SetImage(0, {pixels, 4, 4, 1, 4})
                           .ok());  // the model need not have any preprocessing
   }
-  return session.Run().ok() ? Use::kRan : Use::kFailed;
+  if (session.Run().ok()) return Use::kRan;
+  // Only where sizes come from values may a run refuse them.
+  return session.staged() != nullptr ? Use::kRefused : Use::kFailed;
 }
 
 }  // namespace bittern::test

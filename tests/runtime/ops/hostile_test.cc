@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <limits>
 
+#include "runtime/ops/infer.h"
 #include "runtime/ops/op.h"
 #include "tests/runtime/ops/multi_bit.h"
 
@@ -167,7 +168,8 @@ bool Plans(const OpCall& call, const runtime::OpInfo& info) {
   }
   std::vector<TensorType> outputs(call.outputs);
   const auto op = info.create();
-  const auto result = op->Infer({def, inputs, outputs});
+  const auto result =
+      runtime::InferOp(*runtime::FindOp(def.op), *op, def, inputs, outputs);
   if (!result.ok()) {
     CHECK(result.error().message.starts_with(call.op + " 'the/node': "));
     return false;
@@ -305,7 +307,8 @@ std::vector<OpCall> ValidCalls() {
        {{"output_height", int64_t{2}}, {"output_width", int64_t{2}}}},
       {"NonMaxSuppression",
        {Constant(Iota({1, 3, 4})), Constant(Iota({1, 2, 3}))},
-       {{"max_output_boxes_per_class", int64_t{2}}}},
+       {{"max_output_boxes_per_class", int64_t{2}}},
+       2},
       {"Quantize",
        {Iota({2, 6}), Iota({2, 1}), Iota({2, 1}), floats(6), floats(6)},
        {{"per", std::string("row")},

@@ -125,13 +125,44 @@ TEST_CASE("TopK orders, keeps the first of equals, and NaN is the largest") {
         "k: got 6, expected 0 to 5");
 }
 
-TEST_CASE("NonZero lists places of a constant") {
-  const Value x = Constant(F32({2, 2}, {1, 0, -1, 2}));
-  const Value places = Run({"NonZero", {x}});
-  CHECK(places.type.shape == Shape{2, 3});
-  CHECK(places.As<int64_t>() == Ints{0, 1, 1, 0, 0, 1});
-  CHECK(ErrorOf({"NonZero", {F32({1}, {1})}}) ==
-        "input x: got f32[1], expected a constant");
+TEST_CASE("NonZero lists and counts places") {
+  const auto found = [](const Value& x) {
+    return RunAll({"NonZero", {x}, {}, 2});
+  };
+  const auto places = found(F32({2, 2}, {1, 0, -1, 2}));
+  CHECK(places[0].type.shape == Shape{4, 2});  // the bound
+  CHECK(places[0].As<int64_t>() == Ints{0, 0, 1, 0, 1, 1, 0, 0});
+  CHECK(places[1].As<int64_t>() == Ints{3});
+  CHECK(found(I64({0, 3}, {}))[1].As<int64_t>() == Ints{0});
+  CHECK(found(Bool({}, {1}))[0].type.shape == Shape{1, 0});
+  CHECK(found(Bool({}, {1}))[1].As<int64_t>() == Ints{1});
+}
+
+TEST_CASE("Inputs that are constants stand for attributes") {
+  const Value x = Iota({2, 3});
+  const auto ints = [](const Ints& values) {
+    return Constant(I64({static_cast<int64_t>(values.size())}, values));
+  };
+  const std::optional<Value> none;
+  CHECK(
+      Run({"Slice", {x, ints({1}), ints({9})}, {{"axes", Ints{1}}}}).Floats() ==
+      std::vector<float>{1, 2, 4, 5});
+  CHECK(Run({"Slice",
+             {x, none, ints({1}), ints({-1})},
+             {{"axes", Ints{0}}, {"starts", Ints{0}}}})
+            .type.shape == Shape{0, 3});
+  CHECK(Run({"Tile", {x, ints({2, 1})}}).type.shape == Shape{4, 3});
+  CHECK(Run({"Pad", {x, ints({0, 1, 0, 0})}}).type.shape == Shape{2, 4});
+  CHECK(Run({"TopK", {x, ints({2})}, {{"axis", int64_t{1}}}, 2}).type.shape ==
+        Shape{2, 2});
+  CHECK(RunAll({"Split", {x, ints({1, 2})}, {{"axis", int64_t{1}}}, 2})[1]
+            .Floats() == std::vector<float>{1, 2, 4, 5});
+  CHECK(ErrorOf({"Tile", {x, I64({2}, {2, 1})}}) ==
+        "input repeats: got i64[2], expected a constant");
+  CHECK(ErrorOf({"Tile", {x}}) ==
+        "repeats: got neither an attribute nor an input, expected one of them");
+  CHECK(ErrorOf({"Tile", {x, Constant(F32({2}, {1, 1}))}}) ==
+        "input repeats: got f32[2], expected i64");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "kernels/base/bits.h"
 #include "runtime/base/thread_pool.h"
+#include "runtime/ops/infer.h"
 #include "runtime/ops/op.h"
 
 namespace bittern::test {
@@ -206,7 +207,8 @@ runtime::Result<std::vector<Value>> TryRun(const OpCall& call,
   }
   std::vector<TensorType> types(call.outputs);
   const auto op = info->create();
-  BITTERN_TRY(op->Infer({def, inputs, types}));
+  BITTERN_TRY(
+      runtime::InferOp(*runtime::FindOp(call.op), *op, def, inputs, types));
   runtime::PrepareContext prepare{*model, def,      inputs,
                                   types,  call.cpu, call.threads};
   BITTERN_TRY(op->Prepare(prepare));

@@ -99,22 +99,41 @@ TEST_CASE("RoiAlign averages samples of each bin") {
 }
 
 TEST_CASE("NonMaxSuppression keeps the best of overlapping boxes") {
-  const Value boxes =
-      Constant(F32({1, 3, 4}, {0, 0, 1, 1, 0.9f, 1, 0, 0, 5, 5, 6, 6}));
-  const Value scores = Constant(F32({1, 1, 3}, {0.5f, 0.9f, 0.2f}));
+  const Value boxes = F32({1, 3, 4}, {0, 0, 1, 1, 0.9f, 1, 0, 0, 5, 5, 6, 6});
+  const Value scores = F32({1, 1, 3}, {0.5f, 0.9f, 0.2f});
+  // The rows that count; the others are zeros up to the bound.
+  const auto kept = [](const std::vector<Value>& outputs) {
+    Ints rows = outputs[0].As<int64_t>();
+    const auto used = static_cast<size_t>(3 * outputs[1].As<int64_t>()[0]);
+    CHECK(std::all_of(rows.begin() + static_cast<ptrdiff_t>(used), rows.end(),
+                      [](int64_t i) { return i == 0; }));
+    rows.resize(used);
+    return rows;
+  };
   const auto run = [&](runtime::AttributeMap attributes) {
     attributes["iou_threshold"] = 0.5f;
-    return Run({"NonMaxSuppression", {boxes, scores}, attributes})
-        .As<int64_t>();
+    return kept(RunAll({"NonMaxSuppression", {boxes, scores}, attributes, 2}));
   };
   const std::string limit = "max_output_boxes_per_class";
   CHECK(run({{limit, int64_t{3}}}) == Ints{0, 0, 1, 0, 0, 2});
   CHECK(run({{limit, int64_t{1}}}) == Ints{0, 0, 1});
   CHECK(run({{limit, int64_t{3}}, {"score_threshold", 0.3f}}) == Ints{0, 0, 1});
+  CHECK(run({{limit, int64_t{0}}}).empty());
+  CHECK(run({{limit, int64_t{3}}, {"score_threshold", 2.0f}}).empty());
+  const Value three = Constant(I64({1}, {3}));
+  CHECK(kept(RunAll({"NonMaxSuppression",
+                     {boxes, scores, three, F32({1}, {0.5f}), F32({}, {0.3f})},
+                     {},
+                     2})) == Ints{0, 0, 1});
+  CHECK(kept(RunAll({"NonMaxSuppression",
+                     {F32({1, 0, 4}, {}), F32({1, 2, 0}, {}), three},
+                     {},
+                     2}))
+            .empty());
   CHECK(ErrorOf({"NonMaxSuppression",
-                 {boxes, F32({1, 1, 3}, {0, 0, 0})},
-                 {{limit, int64_t{1}}}}) ==
-        "input scores: got f32[1,1,3], expected a constant");
+                 {boxes, scores, three, F32({2}, {0, 0})},
+                 {},
+                 2}) == "input iou_threshold: got f32[2], expected one f32");
 }
 
 TEST_CASE("Functions of the C library") {
