@@ -2,7 +2,6 @@
 // run and says which kernels it gets), metadata, file.
 #include "converter/convert.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -43,7 +42,7 @@ Result<runtime::Plan> PlanOf(const Lowered& lowered) {
     Shape& shape = shapes.emplace_back(
         lowered.def.tensors[static_cast<size_t>(input)].type.shape);
     for (size_t d = 0; d < shape.rank(); ++d)
-      shape[d] = std::max<int64_t>(shape[d], 1);  // an open batch: one sample
+      shape[d] = shape[d] < 0 ? 1 : shape[d];  // an open batch: one sample
   }
   if (!runtime::HasStages(lowered.def))
     return runtime::MakePlan(std::move(model), shapes, {});
