@@ -113,9 +113,9 @@ Result<PackedModel> PackModel(ImportedModel imported,
   packed.report.notes = imported.graph.notes;
   if (runtime::HasStages(lowered.def)) {
     packed.report.notes.push_back(
-        "sizes that only the run knows: dynamic plan of " +
+        "sizes that only the run knows: a dynamic plan, stages: " +
         std::to_string(runtime::MakeStages(lowered.def).size()) +
-        " stages; what follows from them stays in float");
+        "; what follows from them stays in float");
   }
   AddLayers(plan, context.layers, &packed.report);
   packed.def = std::move(lowered.def);

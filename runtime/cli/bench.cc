@@ -215,7 +215,7 @@ Outcome Bench(const Options& options) {
       work.macs_low_bit / 1e6, work.macs_float / 1e6, work.bit_ops / 1e6,
       static_cast<double>(session->arena_bytes()) / 1e6, m.ms.size());
   if (const auto* staged = session->staged(); staged != nullptr)
-    fmt::print("dynamic plan: {} stages, planned {} times\n", staged->stages(),
+    fmt::print("dynamic plan, stages: {}, planned {} times\n", staged->stages(),
                staged->plans_made());
   fmt::print("median_ms={:.4f} min_ms={:.4f} peak_rss_mb={:.2f}\n", m.median,
              m.min, m.peak_rss_mb);

@@ -41,7 +41,7 @@ void PrintSummary(const ModelDef& def, const std::string& path) {
   for (int32_t i : def.outputs)
     fmt::print("output   {}\n", Describe(def.tensors[static_cast<size_t>(i)]));
   if (const auto stages = runtime::MakeStages(def); runtime::HasStages(def)) {
-    fmt::print("plan     dynamic: {} stages\n", stages.size());
+    fmt::print("plan     dynamic, stages: {}\n", stages.size());
     for (size_t i = 1; i < stages.size(); ++i) {
       const auto& op = def.ops[stages[i].first];
       fmt::print("stage    {} from {} {}\n", i, op.op, op.name);

@@ -47,10 +47,18 @@ class Collector {
     for (size_t i = 0; i < count; ++i) {
       BITTERN_TRY_ASSIGN(const TensorView view, session.Output(i));
       NpyArray& array = arrays_[i];
-      if (array.bytes.empty()) {
+      if (runs_ == 0) {
         array.type = *view.type;
       } else if (array.type.shape.rank() > 0) {
-        array.type.shape[0] += view.type->shape[0];
+        const int64_t rows = array.type.shape[0];
+        array.type.shape[0] = view.type->shape[0];
+        if (array.type != *view.type) {
+          return InvalidArgument(fmt::format(
+              "--output-dir: output {} is {} for one sample and {} for "
+              "another, expected one size: run them one by one",
+              i, ToString(array.type), ToString(*view.type)));
+        }
+        array.type.shape[0] += rows;
       }
       const auto* bytes = static_cast<const uint8_t*>(view.data);
       if (array.type.shape.rank() == 0)
@@ -58,6 +66,7 @@ class Collector {
       array.bytes.insert(array.bytes.end(), bytes,
                          bytes + ByteSize(*view.type));
     }
+    ++runs_;
     return {};
   }
 
@@ -82,6 +91,7 @@ class Collector {
 
  private:
   std::vector<NpyArray> arrays_;
+  size_t runs_ = 0;
 };
 
 // Answers in the first output: its rows if the file leaves their number open.

@@ -327,6 +327,25 @@ def qonnx_quantisers(rng):
     save("qonnx_quantisers", made, [x], outputs=[o.astype(np.float32) for o in outputs])
 
 
+def run_time_sizes(rng):
+    """A 1-bit layer; then what it finds above 0: how much that is, only the run knows."""
+    nodes = [
+        node("Sign", "x", "signs"),
+        node("MatMul", "signs w", "scores"),
+        node("Greater", "scores zero", "above"),
+        node("NonZero", "above", "places"),
+        node("Transpose", "places", "rows", perm=[1, 0]),
+        node("GatherND", "scores rows", "found"),
+        node("Mul", "found half", "y"),
+        node("ReduceSum", "y", "sum", keepdims=0),
+    ]
+    w = np.where(rng.standard_normal((8, 3)) > 0, 0.5, -0.5)
+    constants = [const("w", w), const("zero", 0.0), const("half", 0.5)]
+    made = model(nodes, [("x", F, [2, 8])], [("y", F, ["found"]), ("sum", F, []), ("places", I64, [2, "found"])],
+                 constants)
+    save("run_time_sizes", made, [rng.standard_normal((2, 8)).astype(np.float32)])
+
+
 def bad_models(rng):
     folder = ROOT / "bad"
     folder.mkdir(parents=True)
@@ -375,11 +394,13 @@ def bad_models(rng):
 
 
 def main():
-    shutil.rmtree(ROOT, ignore_errors=True)
+    for folder in ROOT.iterdir():
+        if folder.name != "fuzz":  # what fuzzing found
+            shutil.rmtree(folder)
     for seed, make in enumerate((bireal_linear, class_token, external_weights, int4_weights,
                                  opset9, float16_weights, bad_models, newer_operators,
                                  attention, contrib_transformer, contrib_quantised,
-                                 qonnx_quantisers)):
+                                 qonnx_quantisers, run_time_sizes)):
         make(np.random.default_rng(seed))
 
 

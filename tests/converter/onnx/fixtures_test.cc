@@ -13,15 +13,17 @@ namespace {
 constexpr const char* kFixtures = BITTERN_SOURCE_DIR "/tests/data/onnx/";
 
 TEST_CASE("good fixtures", "[onnx]") {
-  const std::string name = GENERATE(
-      "bireal_linear", "class_token", "external_weights", "int4_weights",
-      "opset9", "float16_weights", "newer_operators", "attention",
-      "contrib_transformer", "contrib_quantised", "qonnx_quantisers");
+  const std::string name =
+      GENERATE("bireal_linear", "class_token", "external_weights",
+               "int4_weights", "opset9", "float16_weights", "newer_operators",
+               "attention", "contrib_transformer", "contrib_quantised",
+               "qonnx_quantisers", "run_time_sizes");
   INFO(name);
   const runtime::Result<NodeCase> loaded = LoadCase(kFixtures + name);
   REQUIRE(loaded.ok());
   REQUIRE(!loaded.value().outputs.empty());
-  const runtime::Result<void> result = RunCase(loaded.value());
+  const runtime::Result<void> result =
+      RunCase(loaded.value(), Through::kImporter);
   CHECK((result.ok() ? "" : result.error().message) == std::string());
 }
 

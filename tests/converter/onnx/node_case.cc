@@ -144,7 +144,17 @@ namespace {
 
 enum class Constants { kAsNeeded, kIntegers, kAll };
 
-Result<void> RunWith(const NodeCase& node_case, Constants constants) {
+Result<std::vector<Array>> RunPacked(convert::ImportedModel imported,
+                                     const std::vector<Array>& inputs) {
+  BITTERN_TRY_ASSIGN(convert::PackedModel packed,
+                     convert::PackModel(std::move(imported), {}));
+  BITTERN_TRY_ASSIGN(
+      auto model, runtime::Model::Make(std::move(packed.def), packed.storage));
+  return RunModel(std::move(model), inputs);
+}
+
+Result<void> RunWith(const NodeCase& node_case, Constants constants,
+                     Through through) {
   onnx::ModelProto model = node_case.model;
   const std::vector<std::string> names = FedInputs(model.graph());
   if (names.size() < node_case.inputs.size()) {
@@ -172,13 +182,10 @@ Result<void> RunWith(const NodeCase& node_case, Constants constants) {
   BITTERN_TRY_ASSIGN(convert::ImportedModel imported,
                      convert::ImportOnnxBytes(bytes.data(), bytes.size(),
                                               node_case.directory, options));
-  BITTERN_TRY_ASSIGN(convert::PackedModel packed,
-                     convert::PackModel(std::move(imported), {}));
-  BITTERN_TRY_ASSIGN(
-      auto packed_model,
-      runtime::Model::Make(std::move(packed.def), std::move(packed.storage)));
   BITTERN_TRY_ASSIGN(const std::vector<Array> outputs,
-                     RunModel(std::move(packed_model), inputs));
+                     through == Through::kImporter
+                         ? RunGraph(imported.graph, inputs)
+                         : RunPacked(std::move(imported), inputs));
   if (outputs.size() != node_case.outputs.size()) {
     return InvalidArgument("wrong number of outputs");
   }
@@ -192,8 +199,8 @@ Result<void> RunWith(const NodeCase& node_case, Constants constants) {
 }  // namespace
 
 // Functions written out (the "expanded" cases) compute sizes from any input.
-Result<void> RunCase(const NodeCase& node_case) {
-  Result<void> done = RunWith(node_case, Constants::kAsNeeded);
+Result<void> RunCase(const NodeCase& node_case, Through through) {
+  Result<void> done = RunWith(node_case, Constants::kAsNeeded, through);
   for (const Constants constants : {Constants::kIntegers, Constants::kAll}) {
     const auto says = [&](const char* words) {
       return done.error().message.find(words) != std::string::npos;
@@ -202,7 +209,7 @@ Result<void> RunCase(const NodeCase& node_case) {
                        says("of a size that only the run knows"))) {
       return done;
     }
-    done = RunWith(node_case, constants);
+    done = RunWith(node_case, constants, through);
   }
   return done;
 }

@@ -25,9 +25,13 @@ runtime::Result<Array> ToArray(const onnx::TensorProto& proto);
 // ONNX's own tolerance: rtol 1e-3, atol 1e-7; integers exactly.
 runtime::Result<void> Compare(const Array& got, const Array& expected);
 
-// Imports, runs and compares. Inputs that the runtime needs when it plans
-// (shapes, axes, bounds, and all that decide how large a result is) become
-// initializers with the case's values, as in real files.
-runtime::Result<void> RunCase(const NodeCase& node_case);
+enum class Through {
+  kImporter,    // the float graph, as it stands in the file
+  kConversion,  // what goes into a packed file
+};
+
+// Imports, runs and compares. Inputs that the importer needs (axes, pads, some
+// sizes) become initializers with the case's values, as in real files.
+runtime::Result<void> RunCase(const NodeCase& node_case, Through through);
 
 }  // namespace bittern::test

@@ -41,7 +41,7 @@ Counts RunDirectory(const fs::path& root, const std::string& kind,
     const std::string name = entry.path().filename().string();
     const runtime::Result<NodeCase> loaded = LoadCase(entry.path().string());
     const runtime::Result<void> result =
-        loaded.ok() ? RunCase(loaded.value())
+        loaded.ok() ? RunCase(loaded.value(), Through::kConversion)
                     : runtime::Result<void>(loaded.error());
     const auto reason = exclusions.find(name);
     if (reason != exclusions.end()) {

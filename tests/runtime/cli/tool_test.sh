@@ -77,6 +77,18 @@ expect 0 three.npy -- run "$work/open.bittern" --input "$work/three.npy" --outpu
 grep -aq "(3, 3, 4, )" "$work/three/"*.npy || complain "a batch of three gave another number of answers"
 expect 1 "[3,2,3]" "[?,2,4]" -- run "$work/open.bittern" --input "$work/wrong.npy"
 
+# What only the run knows: one of these samples finds more than the other.
+sizes=$source/tests/data/onnx/run_time_sizes
+expect 0 "dynamic plan" "1 of 1 products low-bit" -- convert "$sizes/model.onnx" -o "$work/sizes.bittern"
+expect 0 dynamic "f32[?]" -- inspect "$work/sizes.bittern"
+npy "2, 8" 64 >"$work/nothing.npy"
+{ npy "2, 8" 0; for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do printf '\x00\x00\x80\xbf'; done; } >"$work/some.npy"
+expect 0 "f32[0]" -- run "$work/sizes.bittern" --input "$work/nothing.npy" --output-dir "$work/found"
+grep -aq "(0, )" "$work/found/y.npy" || complain "nothing found gave something"
+expect 0 some.npy -- run "$work/sizes.bittern" --input "$work/nothing.npy" --input "$work/some.npy"
+"${tool[@]}" run "$work/sizes.bittern" --input "$work/nothing.npy" --input "$work/some.npy" --output-dir "$work/found" >/dev/null 2>"$work/err"
+[ $? -eq 1 ] && grep -q "one by one" "$work/err" || complain "outputs [2,0] and [2,n] were joined"
+
 expect 1 noise.png -- run "$work/digits.bittern" --input "$work/noise.png"
 expect 1 noise.npy -- run "$work/digits.bittern" --input "$work/noise.npy"
 expect 1 digits_labels.npy expected -- run "$work/digits.bittern" --input "$bivit/digits_labels.npy"
