@@ -90,7 +90,7 @@ void UnknownTail::Attach(Graph& graph) && {
     std::vector<ValueId> all;
     for (const Source& source : sources) {
       switch (source.kind) {
-        case Source::Kind::kNone:
+        case Source::Kind::kAbsent:
           all.push_back(kNone);
           break;
         case Source::Kind::kOutput:

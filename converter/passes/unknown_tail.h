@@ -20,7 +20,7 @@ class UnknownTail {
   // Where a value of the tail's nodes comes from: an output or input of the
   // rest by its place, or a value of the tail's own.
   struct Source {
-    enum class Kind { kNone, kOutput, kInput, kOwn } kind = Kind::kNone;
+    enum class Kind { kAbsent, kOutput, kInput, kOwn } kind = Kind::kAbsent;
     size_t index = 0;
   };
   struct TailNode {
