@@ -137,10 +137,7 @@ class BatchFollower {
     size_t axis = 0;
     while (axis < out.rank() && before(out, axis) != start) ++axis;
     if (axis == out.rank()) return;
-    std::vector<int64_t> sizes(out.dims().begin(), out.dims().end());
-    sizes[axis] = -1;
-    const ValueId shape = AddSized(graph_.AddI64(
-        node.name + ".shape", {static_cast<int64_t>(sizes.size())}, sizes));
+    const ValueId shape = OpenSizes(node.name, out, axis);
     graph_.node(id).inputs[1] = shape;
   }
 
@@ -189,10 +186,11 @@ class BatchFollower {
     return id;
   }
 
-  // A shape with the first dimension left open.
-  ValueId OpenSizes(const std::string& name, const Shape& shape) {
+  // A shape with one dimension left open.
+  ValueId OpenSizes(const std::string& name, const Shape& shape,
+                    size_t axis = 0) {
     std::vector<int64_t> sizes(shape.dims().begin(), shape.dims().end());
-    sizes[0] = -1;
+    sizes[axis] = -1;
     return AddSized(graph_.AddI64(name + ".shape",
                                   {static_cast<int64_t>(sizes.size())}, sizes));
   }

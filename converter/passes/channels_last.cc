@@ -9,13 +9,11 @@
 #include <string_view>
 
 #include "converter/passes/edit.h"
+#include "converter/passes/image_layout.h"
 #include "converter/passes/passes.h"
 
 namespace bittern::convert {
 namespace {
-
-const std::vector<int64_t> kToLast = {0, 2, 3, 1};
-const std::vector<int64_t> kToFirst = {0, 3, 1, 2};
 
 // Node by node; all inputs are images or constants that broadcast to one.
 constexpr std::array<std::string_view, 31> kElementwise = {

@@ -13,6 +13,7 @@
 
 #include "converter/passes/channel_affine.h"
 #include "converter/passes/fold_input_scales.h"
+#include "converter/passes/image_layout.h"
 #include "converter/passes/low_bit_linear.h"
 #include "converter/passes/low_bit_product.h"
 #include "converter/passes/passes.h"
@@ -22,9 +23,6 @@ namespace {
 
 using Kind = Activation::Kind;
 using runtime::Encoding;
-
-const std::vector<int64_t> kToLast = {0, 2, 3, 1};
-const std::vector<int64_t> kToFirst = {0, 3, 1, 2};
 
 struct ConvMatch {
   NodeId conv = kNone;

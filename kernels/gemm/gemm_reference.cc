@@ -61,13 +61,18 @@ void RunCodes(const GemmStripArgs& args) noexcept {
   });
 }
 
+// Row r of the strip's activations.
+const float* FloatRow(const GemmStripArgs& args, size_t r) {
+  const auto* rows = reinterpret_cast<const uint8_t*>(args.lhs->f32);
+  return reinterpret_cast<const float*>(
+      rows + static_cast<ptrdiff_t>(args.row + r) * args.lhs->f32_stride);
+}
+
 void RunFloats(const GemmStripArgs& args) noexcept {
   const CodeMatrix w = WeightsOf(args);
   const auto* floats = static_cast<const float*>(args.packed_rhs);
-  const auto* rows = reinterpret_cast<const uint8_t*>(args.lhs->f32);
   ForEachOutput(args, [&](size_t r, size_t j, size_t channel) {
-    const auto* a = reinterpret_cast<const float*>(
-        rows + static_cast<ptrdiff_t>(args.row + r) * args.lhs->f32_stride);
+    const float* a = FloatRow(args, r);
     float sum = 0;
     for (size_t k = 0; k < args.k; ++k) {
       const float weight = w.type == Operand::kF32
@@ -83,10 +88,8 @@ void RunGroups(const GemmStripArgs& args) noexcept {
   const CodeMatrix w = WeightsOf(args);
   const size_t count = CeilDiv(args.k, args.types.group);
   const WeightGroups groups = GroupsOf(args, count);
-  const auto* rows = reinterpret_cast<const uint8_t*>(args.lhs->f32);
   ForEachOutput(args, [&](size_t r, size_t j, size_t channel) {
-    const auto* a = reinterpret_cast<const float*>(
-        rows + static_cast<ptrdiff_t>(args.row + r) * args.lhs->f32_stride);
+    const float* a = FloatRow(args, r);
     float sum = 0;
     for (size_t k = 0; k < args.k; ++k) {
       const size_t g = channel * count + k / args.types.group;

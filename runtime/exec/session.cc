@@ -1,9 +1,9 @@
 #include "runtime/exec/session.h"
 
-#include <chrono>
 #include <cstring>
 #include <utility>
 
+#include "runtime/exec/clock.h"
 #include "runtime/plan/memory_planner.h"
 
 namespace bittern::runtime {
@@ -19,11 +19,6 @@ std::string KernelOf(const PlanStep& step) {
 }
 OpCost CostOf(const PlanStep& step) {
   return step.runs ? step.op->Cost() : OpCost{};
-}
-
-int64_t NowNs() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
 }
 
 // Keeps the profile of a run by stages, one entry for each op of the model.

@@ -1,23 +1,14 @@
 #include "runtime/exec/staged_run.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <utility>
 
 #include "kernels/base/bits.h"
+#include "runtime/exec/clock.h"
 #include "runtime/plan/memory_planner.h"
 
 namespace bittern::runtime {
-namespace {
-
-int64_t NowNs() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
-}
-
-}  // namespace
-
 Result<std::unique_ptr<StagedRun>> StagedRun::Make(
     std::shared_ptr<const Model> model, const std::vector<Shape>& shapes,
     const PlanOptions& options, const ThreadPool* pool, Watcher* watcher) {
@@ -48,7 +39,7 @@ Result<void> StagedRun::PlaceInputs() {
   for (const int32_t tensor : def.inputs)
     blocks.push_back({ByteSize(Type(tensor)), 0, 0});
   BITTERN_TRY_ASSIGN(const ArenaLayout layout, PlaceBlocks(blocks));
-  BITTERN_TRY(CheckLimit(layout.bytes));
+  BITTERN_TRY(CheckArenaLimit(options_, layout.bytes));
   BITTERN_TRY_ASSIGN(input_arena_, AlignedBuffer::Make(layout.bytes));
   for (size_t i = 0; i < blocks.size(); ++i) {
     own_inputs_.push_back(input_arena_.data() + layout.offsets[i]);
@@ -67,15 +58,6 @@ size_t StagedRun::bytes() const {
   size_t total = input_arena_.bytes() + scratch_.bytes();
   for (const StageState& state : stages_) total += state.arena.bytes();
   return total;
-}
-
-Result<void> StagedRun::CheckLimit(size_t bytes) const {
-  if (options_.arena_limit_bytes == 0 || bytes <= options_.arena_limit_bytes)
-    return {};
-  return OutOfMemory("memory for activations: got a need of " +
-                     std::to_string(bytes) + " bytes, expected at most " +
-                     std::to_string(options_.arena_limit_bytes) +
-                     " (arena limit)");
 }
 
 bool StagedRun::Fits(const Planned& planned, const Stage& stage) const {
@@ -167,12 +149,12 @@ Result<void> StagedRun::TakeMemory(size_t index, const Plan& plan) {
     return bytes() - state.arena.bytes() - scratch_.bytes() + arena_bytes +
            scratch_bytes;
   };
-  if (!CheckLimit(needed()).ok()) {
+  if (!CheckArenaLimit(options_, needed()).ok()) {
     for (size_t later = index + 1; later < stages_.size(); ++later) {
       stages_[later].arena = {};
       stages_[later].active = nullptr;
     }
-    if (Result<void> fits = CheckLimit(needed()); !fits.ok()) {
+    if (Result<void> fits = CheckArenaLimit(options_, needed()); !fits.ok()) {
       const PlanStep& step = plan.steps[0];
       return OutOfMemory(step.def->op + " '" + step.def->name +
                          "' and what follows: " + fits.error().message);

@@ -88,7 +88,6 @@ class StagedRun {
   Result<Planned*> PlanFor(size_t stage);
   Result<std::unique_ptr<Planned>> MakePlanned(const Stage& stage);
   Result<void> TakeMemory(size_t stage, const Plan& plan);
-  Result<void> CheckLimit(size_t bytes) const;
   void Locate(size_t stage, Planned& planned);
 
   std::shared_ptr<const Model> model_;

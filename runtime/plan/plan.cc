@@ -60,6 +60,15 @@ bool Matches(const TensorType& declared, const TensorType& actual) {
 
 }  // namespace
 
+Result<void> CheckArenaLimit(const PlanOptions& options, size_t bytes) {
+  if (options.arena_limit_bytes == 0 || bytes <= options.arena_limit_bytes)
+    return {};
+  return OutOfMemory("memory for activations: got a need of " +
+                     std::to_string(bytes) + " bytes, expected at most " +
+                     std::to_string(options.arena_limit_bytes) +
+                     " (arena limit)");
+}
+
 Result<std::vector<TensorType>> TypesBeforeRun(
     const ModelDef& def, const std::vector<Shape>& shapes) {
   std::vector<TensorType> types;
@@ -128,7 +137,8 @@ class Planner {
       if (Result<void> result = Prepare(step); !result.ok())
         return At(*step.def, std::move(result).error());
     }
-    BITTERN_TRY(CheckLimit(plan_.arena_bytes + plan_.ScratchBytes()));
+    BITTERN_TRY(
+        CheckArenaLimit(options_, plan_.arena_bytes + plan_.ScratchBytes()));
     return std::move(plan_);
   }
 
@@ -267,16 +277,7 @@ class Planner {
       const size_t b = block(static_cast<int32_t>(t));
       if (b != kNoBlock) plan_.offsets[t] = layout.offsets[b];
     }
-    return CheckLimit(plan_.arena_bytes);
-  }
-
-  Result<void> CheckLimit(size_t bytes) const {
-    if (options_.arena_limit_bytes == 0 || bytes <= options_.arena_limit_bytes)
-      return {};
-    return OutOfMemory("memory for activations: got a need of " +
-                       std::to_string(bytes) + " bytes, expected at most " +
-                       std::to_string(options_.arena_limit_bytes) +
-                       " (arena limit)");
+    return CheckArenaLimit(options_, plan_.arena_bytes);
   }
 
   Result<void> Prepare(PlanStep& step) {

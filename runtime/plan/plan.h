@@ -57,6 +57,10 @@ struct Plan {
 Result<std::vector<TensorType>> TypesBeforeRun(
     const ModelDef& def, const std::vector<Shape>& shapes);
 
+// An error if activations and scratch of `bytes` are more than the options
+// allow.
+Result<void> CheckArenaLimit(const PlanOptions& options, size_t bytes);
+
 // Ops [first, last) of a model, planned when what they read has been computed.
 struct PlanPart {
   size_t first = 0, last = 0;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "runtime/ops/op.h"
+#include "tests/runtime/ops/low_bit_inputs.h"
 #include "tests/runtime/ops/multi_bit.h"
 
 namespace bittern::test {
@@ -12,24 +13,6 @@ namespace {
 
 using runtime::AttributeMap;
 using runtime::Shape;
-
-enum Input : size_t {
-  kX,
-  kW,
-  kScale,
-  kBias,
-  kResidual,
-  kGamma,
-  kBeta,
-  kA,
-  kZ,
-  kCorrection,
-  kRowScale,
-  kRowTerm,
-  kColumnTerm,
-  kStepValues,
-  kInputs
-};
 
 struct Axis {
   int64_t in, kernel, stride = 1, dilation = 1, before = 0, after = 0;

@@ -5,6 +5,7 @@
 
 #include "kernels/base/math_reference.h"
 #include "runtime/ops/op.h"
+#include "tests/runtime/ops/low_bit_inputs.h"
 #include "tests/runtime/ops/multi_bit.h"
 
 namespace bittern::test {
@@ -33,24 +34,6 @@ void Everywhere(OpCall call, bool exact, const Check& check) {
     }
   }
 }
-
-enum Input : size_t {
-  kX,
-  kW,
-  kScale,
-  kBias,
-  kResidual,
-  kGamma,
-  kBeta,
-  kA,
-  kZ,
-  kCorrection,
-  kRowScale,
-  kRowTerm,
-  kColumnTerm,
-  kStepValues,
-  kInputs
-};
 
 // One function of an epilogue, with its own operands.
 struct Function {

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "runtime/ops/op.h"
+#include "tests/runtime/ops/low_bit_inputs.h"
 #include "tests/runtime/ops/multi_bit.h"
 
 namespace bittern::test {
@@ -11,17 +12,6 @@ namespace {
 using runtime::AttributeMap;
 using runtime::DType;
 using runtime::Shape;
-
-enum Input : size_t {
-  kX,
-  kW,
-  kScale,
-  kBias,
-  kResidual,
-  kGroupScale = 14,
-  kGroupZero,
-  kInputs
-};
 
 enum class Zeros { kNone, kBytes, kFloats };
 
