@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Instructions that each GEMM kernel of AVX2 and below takes for one product, against the counts in instructions.txt (release preset,
+# Instructions that each GEMM kernel of SSE4 and AVX2 takes for one product, against the counts in instructions.txt (release preset,
 # pinned compiler): noise cannot hide a loss. Ends with 1 if a kernel takes over 2 % more. Needs valgrind, which knows no AVX-512.
 #   instructions.sh BUILD_DIR            checks
 #   instructions.sh BUILD_DIR --write    writes instructions.txt anew
@@ -15,7 +15,7 @@ count() {  # KERNEL PAIR -> instructions
 }
 
 # The kernels that valgrind's CPU offers, asked inside it.
-list() { valgrind --tool=none -q "$work" | grep '/avx2 '; }
+list() { valgrind --tool=none -q "$work" | grep "/\(avx2\|sse4\) "; }
 
 if [ "${2:-}" = --write ]; then
   list | while read -r kernel pair; do echo "$kernel $pair $(count "$kernel" "$pair")"; done > "$known.new"

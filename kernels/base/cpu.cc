@@ -29,19 +29,20 @@ constexpr int64_t kBaseline = kFallback;
 constexpr uint32_t kAvx512Dl = kAvx512 | kAvx512Vpopcntdq;
 constexpr std::array<TargetLevel, 7> kLevels = {{
     {"scalar", kNone, kNone, kFallback},
-    {"sse4", kNone, kNone, kFallback | HWY_SSE4},
-    {"avx2", kAvx2, kAvx2, kFallback | HWY_SSE4 | HWY_AVX2},
-    {"avxvnni", kAvx2 | kAvxVnni, kAvx2 | kAvxVnni,
+    {"sse4", kSse4, kSse4, kFallback | HWY_SSE4},
+    {"avx2", kAvx2, kSse4 | kAvx2, kFallback | HWY_SSE4 | HWY_AVX2},
+    {"avxvnni", kAvx2 | kAvxVnni, kSse4 | kAvx2 | kAvxVnni,
      kFallback | HWY_SSE4 | HWY_AVX2},
-    {"avx512", kAvx512, kAvx2 | kAvx512,
+    {"avx512", kAvx512, kSse4 | kAvx2 | kAvx512,
      kFallback | HWY_SSE4 | HWY_AVX2 | HWY_AVX3},
-    {"avx512vnni", kAvx512 | kAvx512Vnni, kAvx2 | kAvx512 | kAvx512Vnni,
+    {"avx512vnni", kAvx512 | kAvx512Vnni, kSse4 | kAvx2 | kAvx512 | kAvx512Vnni,
      kFallback | HWY_SSE4 | HWY_AVX2 | HWY_AVX3},
     {"avx512dl", kAvx512Dl, ~0u, kFallback | HWY_SSE4 | HWY_AVX2 | HWY_AVX3},
 }};
 
 uint32_t RawBits(int64_t hwy) {
   uint32_t a = 0, b = 0, c = 0, d = 0, bits = 0;
+  if ((hwy & HWY_SSE4) != 0) bits |= kSse4;
   if ((hwy & HWY_AVX2) != 0) bits |= kAvx2;
   if ((hwy & HWY_AVX3) != 0) bits |= kAvx512;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return bits;
@@ -200,6 +201,8 @@ std::string_view CpuBitName(CpuBit bit) {
   switch (bit) {
     case kNone:
       return "none";
+    case kSse4:
+      return "sse4";
     case kAvx2:
       return "avx2";
     case kAvx512:

@@ -22,6 +22,7 @@ enum CpuBit : uint32_t {
   kGfni = 1u << 6,
   kNeon = 1u << 7,
   kNeonDot = 1u << 8,
+  kSse4 = 1u << 9,  // SSE4.1, SSSE3
 };
 
 // Cores whose rates differ enough to choose other kernels; the constants of

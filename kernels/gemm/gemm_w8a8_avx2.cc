@@ -1,239 +1,57 @@
-// Codes of 2 to 16 bits on AVX2 by multiply-add: channels in lanes, a tile of 6
-// rows x 16 channels in registers, one 32-bit lane of k a step.
-//   strip[r][j] = channel_add[j] + sum_i dot(a'[r][i], w[i][j])
-// w8a8/madd: 2 k a lane in 16 bits, vpmaddwd, sums in 32 bits. Exact for every
-// code: no saturating instruction. Sums are modulo 2^32 and max_k keeps the
-// product within an int32; a pair of products is at most 2 * 255 * 2^15 < 2^31.
-// w4a4/maddubs: 4 k a lane in bytes, vpmaddubsw, sums in 16 bits: twice the
-// products an instruction, for pairs of types with room in 16 bits: a step adds
-// at most 2 * max|w| * max a' to a lane, so kInt16 / that many steps are exact
-// (w4a4 136, ternary x 8 bits 64, 2 x 8 bits 32, w4a8 and w8a4 8), then they
-// are widened into the strip.
-// a' = a - lo >= 0 (lhs_codes_avx2-inl.h); channel_add = lo * sum_k w. Right
-// operand: pack_dot.h, tiles of 16 channels. Left operand: rows of a', padded
-// to 32 k; what stands past k meets weights 0.
+// Codes of 2 to 16 bits on AVX2 by multiply-add (madd-inl.h): a tile of 6 rows
+// x 16 channels.
 #if defined(__x86_64__)
 
 #include <immintrin.h>
 
 #include "hwy/base.h"
-#include "kernels/gemm/gemm_kernels.h"
 #include "kernels/gemm/lhs_codes_avx2-inl.h"
-#include "kernels/gemm/pack_dot.h"
 
 HWY_PUSH_ATTRIBUTES("avx,avx2")
 namespace bittern::kernels {
 namespace {
 
-constexpr size_t kNr = 32;
-constexpr size_t kPanel = 16;
-constexpr size_t kMr = 6;
-constexpr size_t kInt16 = 32767;
+struct Avx2 {
+  using Reg = __m256i;
+  static constexpr size_t kLanes = 8, kCodes = 32;
 
-// Steps of w4a4/maddubs that a 16-bit lane holds; 0 if weights are no int8.
-size_t ByteSteps(GemmTypes types) {
-  const ValueRange w = RangeOf(types.weights), a = RangeOf(types.activations);
-  if (!RangeOf(Operand::kS8).Holds(w)) return 0;
-  return kInt16 / (2 * static_cast<size_t>(w.MaxAbs()) *
-                   static_cast<size_t>(a.hi - a.lo));
-}
-
-size_t LhsRow(DotElement element, size_t k) {  // bytes
-  return RoundUp(k, 32) * 4 / DotUnit(element);
-}
-
-struct Words {
-  static constexpr DotElement kElement = DotElement::kWord;
-  static size_t Steps(GemmTypes) { return ~size_t{0}; }
-  static HWY_INLINE __m256i Add(__m256i sum, __m256i a, __m256i w) {
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(a, w));
+  static HWY_INLINE Reg Zero() { return _mm256_setzero_si256(); }
+  static HWY_INLINE Reg Set1(int32_t x) { return _mm256_set1_epi32(x); }
+  static HWY_INLINE Reg Load(const int32_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const Reg*>(p));
   }
-  static HWY_INLINE __m256i Widen(__m256i sum) { return sum; }
-  static HWY_INLINE void Put(__m256i codes, size_t i, uint8_t* row) {
-    auto* out = reinterpret_cast<__m256i*>(row + 2 * i);
-    _mm256_storeu_si256(out,
-                        _mm256_cvtepu8_epi16(_mm256_castsi256_si128(codes)));
-    _mm256_storeu_si256(
-        out + 1, _mm256_cvtepu8_epi16(_mm256_extracti128_si256(codes, 1)));
+  static HWY_INLINE void Store(Reg x, int32_t* p) {
+    _mm256_store_si256(reinterpret_cast<Reg*>(p), x);
+  }
+  static HWY_INLINE Reg Add32(Reg x, Reg y) { return _mm256_add_epi32(x, y); }
+  static HWY_INLINE Reg Add16(Reg x, Reg y) { return _mm256_add_epi16(x, y); }
+  static HWY_INLINE Reg Madd(Reg a, Reg w) { return _mm256_madd_epi16(a, w); }
+  static HWY_INLINE Reg Maddubs(Reg a, Reg w) {
+    return _mm256_maddubs_epi16(a, w);
+  }
+  static HWY_INLINE void PutBytes(Reg codes, uint8_t* out) {
+    _mm256_storeu_si256(reinterpret_cast<Reg*>(out), codes);
+  }
+  static HWY_INLINE void PutWords(Reg codes, uint8_t* out) {
+    PutBytes(_mm256_cvtepu8_epi16(_mm256_castsi256_si128(codes)), out);
+    PutBytes(_mm256_cvtepu8_epi16(_mm256_extracti128_si256(codes, 1)),
+             out + 32);
   }
 };
-
-struct Bytes {
-  static constexpr DotElement kElement = DotElement::kByte;
-  static size_t Steps(GemmTypes types) { return ByteSteps(types); }
-  static HWY_INLINE __m256i Add(__m256i sum, __m256i a, __m256i w) {
-    return _mm256_add_epi16(sum, _mm256_maddubs_epi16(a, w));
-  }
-  static HWY_INLINE __m256i Widen(__m256i sum) {
-    return _mm256_madd_epi16(sum, _mm256_set1_epi16(1));
-  }
-  static HWY_INLINE void Put(__m256i codes, size_t i, uint8_t* row) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(row + i), codes);
-  }
-};
-
-struct Tile {  // 16 channels: of the weights of one step, or of one row's sums
-  __m256i c0, c1;
-};
-
-struct Rows {  // of one block
-  const int32_t* lhs;
-  size_t lhs_stride;     // int32
-  const int32_t* start;  // what the sums start from
-  size_t start_stride;
-  int32_t* strip;
-  size_t strip_stride;
-};
-
-HWY_INLINE __m256i LoadLanes(const int32_t* p) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-}
-
-template <class T>
-HWY_INLINE void Step(const Tile& w, int32_t lane, Tile& sum) {
-  const __m256i a = _mm256_set1_epi32(lane);
-  sum.c0 = T::Add(sum.c0, a, w.c0);
-  sum.c1 = T::Add(sum.c1, a, w.c1);
-}
-
-template <class T>
-HWY_INLINE void StoreRow(const Tile& sum, const Rows& rows, size_t r) {
-  const int32_t* start = rows.start + r * rows.start_stride;
-  auto* strip = reinterpret_cast<__m256i*>(rows.strip + r * rows.strip_stride);
-  _mm256_store_si256(strip,
-                     _mm256_add_epi32(LoadLanes(start), T::Widen(sum.c0)));
-  _mm256_store_si256(strip + 1,
-                     _mm256_add_epi32(LoadLanes(start + 8), T::Widen(sum.c1)));
-}
-
-// kRows named accumulator rows: g++ 12 keeps an array of them in memory.
-template <class T, size_t kRows>
-void Block(Rows rows, const int32_t* w, size_t lanes, size_t steps) {
-  const __m256i zero = _mm256_setzero_si256();
-  const size_t stride = rows.lhs_stride;
-  const int32_t *a = rows.lhs, *b = rows.lhs + 3 * stride;
-  do {  // lanes >= 1; g++ 12 copies every accumulator once a turn in a loop
-        // that may run zero times
-    const size_t turns = lanes < steps ? lanes : steps;
-    const int32_t* end = w + turns * kPanel;
-    Tile r0{zero, zero}, r1 = r0, r2 = r0, r3 = r0, r4 = r0, r5 = r0;
-    do {
-      const Tile weights{LoadLanes(w), LoadLanes(w + 8)};
-      Step<T>(weights, a[0], r0);
-      if constexpr (kRows > 1) Step<T>(weights, a[stride], r1);
-      if constexpr (kRows > 2) Step<T>(weights, a[2 * stride], r2);
-      if constexpr (kRows > 3) Step<T>(weights, b[0], r3);
-      if constexpr (kRows > 4) Step<T>(weights, b[stride], r4);
-      if constexpr (kRows > 5) Step<T>(weights, b[2 * stride], r5);
-      ++a;
-      ++b;
-      w += kPanel;
-    } while (w != end);
-    StoreRow<T>(r0, rows, 0);
-    if constexpr (kRows > 1) StoreRow<T>(r1, rows, 1);
-    if constexpr (kRows > 2) StoreRow<T>(r2, rows, 2);
-    if constexpr (kRows > 3) StoreRow<T>(r3, rows, 3);
-    if constexpr (kRows > 4) StoreRow<T>(r4, rows, 4);
-    if constexpr (kRows > 5) StoreRow<T>(r5, rows, 5);
-    rows.start = rows.strip;
-    rows.start_stride = rows.strip_stride;
-    lanes -= turns;
-  } while (lanes != 0);
-}
-
-template <class T>
-void BlockOf(size_t count, const Rows& rows, const int32_t* w, size_t lanes,
-             size_t steps) {
-  switch (count) {
-    case 1:
-      return Block<T, 1>(rows, w, lanes, steps);
-    case 2:
-      return Block<T, 2>(rows, w, lanes, steps);
-    case 3:
-      return Block<T, 3>(rows, w, lanes, steps);
-    case 4:
-      return Block<T, 4>(rows, w, lanes, steps);
-    case 5:
-      return Block<T, 5>(rows, w, lanes, steps);
-    default:
-      return Block<T, kMr>(rows, w, lanes, steps);
-  }
-}
-
-template <class T>
-void Run(const GemmStripArgs& args) noexcept {
-  const size_t lanes = DotWords(T::kElement, args.k);
-  const size_t steps = T::Steps(args.types);
-  const size_t lhs_stride = LhsRow(T::kElement, args.k) / sizeof(int32_t);
-  const size_t strip_stride =
-      static_cast<size_t>(args.strip_stride) / sizeof(int32_t);
-  const auto* lhs = static_cast<const int32_t*>(args.packed_lhs) +
-                    (args.row - args.packed_row) * lhs_stride;
-  const size_t first = args.tile * kNr;
-  const auto* w =
-      static_cast<const int32_t*>(args.packed_rhs) + first * (1 + lanes);
-  for (size_t j = 0; j < kNr && first + j < args.n;
-       j += kPanel, w += (1 + lanes) * kPanel) {
-    auto* strip = static_cast<int32_t*>(args.strip) + j;
-    for (size_t r = 0; r < args.rows; r += kMr) {
-      BlockOf<T>(args.rows - r,
-                 {lhs + r * lhs_stride, lhs_stride, w, 0,
-                  strip + r * strip_stride, strip_stride},
-                 w + kPanel, lanes, steps);
-    }
-  }
-}
-
-template <class T>
-void PackLhs(GemmTypes types, const GemmLhs& lhs, size_t k, size_t row,
-             size_t rows, void* packed) noexcept {
-  const CodeRows all = CodeRowsOf(types.activations, lhs, k);
-  auto* out = static_cast<uint8_t*>(packed);
-  for (size_t r = row; r < row + rows; ++r) {
-    const CodeRow codes = RowOf(all, r);
-    for (size_t i = 0; i < k; i += 32) T::Put(LoadCodes(codes, i), i, out);
-    out += LhsRow(T::kElement, k);
-  }
-}
 
 }  // namespace
 }  // namespace bittern::kernels
 HWY_POP_ATTRIBUTES
 
+#define BITTERN_MADD_TARGET "avx,avx2"
+#include "kernels/gemm/madd-inl.h"
+
 namespace bittern::kernels {
 namespace {
 
-bool IsCodePair(GemmTypes types) {
-  return types.weights != Operand::kF32 && types.weights != Operand::kSign &&
-         (types.activations == Operand::kSign || IsByteCode(types.activations));
-}
-size_t WordsMaxK(GemmTypes types) noexcept {
-  return IsCodePair(types) ? MaxK(types, 32) : 0;
-}
-// Fewer than 4 steps between widenings are slower than w8a8/madd.
-size_t BytesMaxK(GemmTypes types) noexcept {
-  return IsCodePair(types) && ByteSteps(types) >= 4 ? MaxK(types, 32) : 0;
-}
-
-template <class T>
-size_t LhsBytes(GemmTypes, size_t rows, size_t k) noexcept {
-  return rows * LhsRow(T::kElement, k);
-}
-template <class T>
-size_t RhsBytes(GemmTypes, size_t n, size_t k) noexcept {
-  return DotRhsBytes(T::kElement, n, k, kPanel);
-}
-template <class T>
-void PackRhs(const CodeMatrix& w, Operand activations, void* packed) noexcept {
-  PackDotTiles(T::kElement, w, {-RangeOf(activations).lo, 0}, kPanel, packed);
-}
-
 constexpr GemmKernel kKernels[] = {
-    {"w8a8/madd/avx2", kAvx2, &WordsMaxK, kNr, kMr, kPanel, 2, &RhsBytes<Words>,
-     &PackRhs<Words>, &LhsBytes<Words>, &PackLhs<Words>, &Run<Words>},
-    {"w4a4/maddubs/avx2", kAvx2, &BytesMaxK, kNr, kMr, kPanel, 4,
-     &RhsBytes<Bytes>, &PackRhs<Bytes>, &LhsBytes<Bytes>, &PackLhs<Bytes>,
-     &Run<Bytes>},
+    MaddKernel<Words<Avx2>>("w8a8/madd/avx2", kAvx2, &WordsMaxK),
+    MaddKernel<Bytes<Avx2>>("w4a4/maddubs/avx2", kAvx2, &BytesMaxK),
 };
 
 }  // namespace
