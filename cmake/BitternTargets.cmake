@@ -23,10 +23,11 @@ function(bittern_smallest)
   set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-Oz>")
 endfunction()
 
-# bittern_kernel_family(<family> SOURCES ...): one folder of kernels/. Vectorisers stay off: GCC turned a scalar loop of a Highway
+# bittern_kernel_family(<family> SOURCES ... [SMALL_SSE4]): one folder of kernels/; SMALL_SSE4: its code for CPUs without AVX2 is
+# small rather than unrolled, for families whose helpers are inlined by attribute where it counts. Vectorisers stay off: GCC turned a scalar loop of a Highway
 # target into an instruction that the CPU lacks (kernels/README.md), and hand-written loops gain nothing from them.
 function(bittern_kernel_family family)
-  cmake_parse_arguments(ARG "" "" "SOURCES" ${ARGN})
+  cmake_parse_arguments(ARG "SMALL_SSE4" "" "SOURCES" ${ARGN})
   bittern_component(kernels_${family} SOURCES ${ARG_SOURCES} LINK hwy::hwy)
   set(references ${ARG_SOURCES})
   list(FILTER references INCLUDE REGEX "_reference\\.cc$")
@@ -40,6 +41,9 @@ function(bittern_kernel_family family)
   # plain scalars (as g++ 12 has them anyway) take a third of the bytes of emulated vectors.
   target_compile_definitions(bittern_kernels_${family} PRIVATE HWY_BROKEN_EMU128=1
     "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128)")
+  if(ARG_SMALL_SSE4)
+    target_compile_definitions(bittern_kernels_${family} PRIVATE BITTERN_SMALL_SSE4)
+  endif()
   target_link_libraries(bittern_kernels INTERFACE bittern_kernels_${family} $<TARGET_OBJECTS:bittern_kernels_${family}>)
 endfunction()
 

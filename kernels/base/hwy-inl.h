@@ -25,16 +25,24 @@
 // The scalar target is for CPUs older than SSE4.1: there it need be right, not
 // fast. Small code keeps libbittern under its 2 MB: 0.4 MB of it were unrolled
 // loops of Highway's emulated vectors, which BitternTargets.cmake leaves out.
-#if HWY_TARGET == HWY_SCALAR && defined(__clang__)
+// BITTERN_SMALL_SSE4, of a whole family (BitternTargets.cmake): SSE4 likewise.
+#if defined(__clang__) && \
+    (HWY_TARGET == HWY_SCALAR || \
+     (HWY_TARGET == HWY_SSE4 && defined(BITTERN_SMALL_SSE4)))
 #undef HWY_BEFORE_NAMESPACE
 #undef HWY_AFTER_NAMESPACE
 // Some files have no code for this target.
 #pragma clang diagnostic ignored "-Wpragma-clang-attribute"
 // A pragma's string must stay one.
 // clang-format off
-#define HWY_BEFORE_NAMESPACE() \
-  _Pragma("clang attribute push(__attribute__((minsize)), apply_to = function)") static_assert(true)
+#define BITTERN_PUSH_SMALL _Pragma("clang attribute push(__attribute__((minsize)), apply_to = function)")
+#if HWY_TARGET == HWY_SCALAR
+#define HWY_BEFORE_NAMESPACE() BITTERN_PUSH_SMALL static_assert(true)
 #define HWY_AFTER_NAMESPACE() _Pragma("clang attribute pop") static_assert(true)
+#else
+#define HWY_BEFORE_NAMESPACE() HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR) BITTERN_PUSH_SMALL static_assert(true)
+#define HWY_AFTER_NAMESPACE() _Pragma("clang attribute pop") HWY_POP_ATTRIBUTES static_assert(true)
+#endif
 // clang-format on
 #endif
 
