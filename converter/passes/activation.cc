@@ -16,6 +16,7 @@ using runtime::CodeType;
 using runtime::Encoding;
 
 constexpr float kLargestZero = 1 << 30;
+constexpr char kPlainSign[] = "1 bit sign {-1,0,1}";
 
 bool AllIntegers(const std::vector<float>& values) {
   return std::all_of(values.begin(), values.end(), [](float v) {
@@ -63,7 +64,7 @@ Activation SignCodes(const Graph& graph, const Node& node) {
                     AllIntegers(a.zero);
   if (!fits) return {};
   a.kind = Kind::kTensor;
-  a.text = node.inputs.size() > 1 ? "1 bit affine" : "1 bit sign {-1,0,1}";
+  a.text = node.inputs.size() > 1 ? "1 bit affine" : kPlainSign;
   return a;
 }
 
@@ -100,26 +101,59 @@ Activation ByteCodes(const Graph& graph, const Node& node) {
   return a;
 }
 
-// The same codes behind a factor for each column.
-Activation Scaled(const Graph& graph, const Activation& a, ValueId factor) {
-  const auto count =
-      static_cast<size_t>(graph.value(a.codes).type->shape.Last());
-  std::vector<float> factors = graph.F32(factor);
-  if (factors.size() == 1) factors.resize(count, factors[0]);
-  if (factors.size() != count || StaticShape(graph, factor)->rank() > 1 ||
-      (a.kind != Kind::kTensor && a.kind != Kind::kColumn) ||
-      graph.value(a.codes).type->code.encoding == Encoding::kSign) {
+// Constant `id` as one finite value for each column of the codes; empty if it
+// is none.
+std::vector<float> PerColumn(const Graph& graph, ValueId codes, ValueId id) {
+  const Shape& shape = graph.value(codes).type->shape;
+  auto values = AlongAxis(graph, id, shape, shape.rank() - 1);
+  const auto finite = [](float v) { return std::isfinite(v); };
+  if (!values || !std::all_of(values->begin(), values->end(), finite)) {
     return {};
   }
+  return *std::move(values);
+}
+
+// The same codes behind a factor for each column.
+Activation Scaled(const Graph& graph, const Activation& a, ValueId factor) {
+  if (a.kind != Kind::kTensor && a.kind != Kind::kColumn) return {};
+  const std::vector<float> factors = PerColumn(graph, a.codes, factor);
+  if (factors.empty()) return {};
   Activation scaled = a;
   scaled.kind = Kind::kColumn;
   if (a.kind == Kind::kTensor) {
-    scaled.scale.resize(count, a.scale[0]);
-    scaled.zero.resize(count, a.zero[0]);
+    scaled.scale.resize(factors.size(), a.scale[0]);
+    scaled.zero.resize(factors.size(), a.zero[0]);
     scaled.text += " columns";
   }
-  for (size_t i = 0; i < count; ++i) scaled.scale[i] *= factors[i];
+  for (size_t i = 0; i < factors.size(); ++i) scaled.scale[i] *= factors[i];
   return scaled;
+}
+
+bool AllEqual(const std::vector<float>& values) {
+  return std::all_of(values.begin(), values.end(),
+                     [&values](float v) { return v == values[0]; });
+}
+
+// Plain signs less `zero`, times `factor`, where these are no kNone: constants
+// for each column.
+Activation LevelledSigns(const Graph& graph, const Activation& signs,
+                         ValueId zero, ValueId factor) {
+  Activation a = signs;
+  const auto count =
+      static_cast<size_t>(graph.value(a.codes).type->shape.Last());
+  a.zero.assign(count, 0.0f);
+  a.scale.assign(count, 1.0f);
+  if (zero != kNone) a.zero = PerColumn(graph, a.codes, zero);
+  if (factor != kNone) a.scale = PerColumn(graph, a.codes, factor);
+  if (a.zero.empty() || a.scale.empty()) return {};
+  a.kind = Kind::kColumn;
+  a.text = "1 bit affine columns";
+  if (!AllEqual(a.zero) || !AllEqual(a.scale) || !AllIntegers(a.zero)) return a;
+  a.kind = Kind::kTensor;
+  a.text = "1 bit affine";
+  a.zero.resize(1);
+  a.scale.resize(1);
+  return a;
 }
 
 Activation Direct(const Graph& graph, ValueId id) {
@@ -135,16 +169,48 @@ Activation Direct(const Graph& graph, ValueId id) {
   return {};
 }
 
+// Plain signs times one number for each row, often made at run time: the mean
+// magnitude of the row.
+Activation RowsOfSigns(const Graph& graph, const Node& product) {
+  for (const ValueId scale : product.inputs) {
+    Activation a = Direct(graph, OtherInput(product, scale));
+    if (a.text != kPlainSign) continue;
+    Shape rows = graph.value(a.codes).type->shape;
+    rows[rows.rank() - 1] = 1;
+    if (StaticShape(graph, scale) != rows) continue;
+    a.kind = Kind::kRow;
+    a.row_scale = scale;
+    a.text = graph.IsConstant(scale) ? "1 bit row" : "1 bit dynamic row";
+    return a;
+  }
+  return {};
+}
+
 }  // namespace
 
 Activation ActivationOf(const Graph& graph, ValueId id) {
-  Activation a = Direct(graph, id);
-  const Node* product = ProducerIf(graph, id, "Mul");
-  const ValueId factor =
-      product == nullptr ? kNone : ConstantOperand(graph, *product);
-  if (factor != kNone) {
-    a = Direct(graph, OtherInput(*product, factor));
-    if (a.kind != Kind::kFloat) a = Scaled(graph, a, factor);
+  ValueId levels = id, factor = kNone, zero = kNone;
+  if (const Node* product = ProducerIf(graph, levels, "Mul")) {
+    factor = ConstantOperand(graph, *product);
+    if (factor != kNone) levels = OtherInput(*product, factor);
+  }
+  if (const Node* difference = ProducerIf(graph, levels, "Sub")) {
+    if (ConstantOperand(graph, *difference) == difference->inputs[1]) {
+      zero = difference->inputs[1];
+      levels = difference->inputs[0];
+    }
+  }
+  Activation a = Direct(graph, levels);
+  if (a.kind != Kind::kFloat && (factor != kNone || zero != kNone)) {
+    if (a.text == kPlainSign) {
+      a = LevelledSigns(graph, a, zero, factor);
+    } else {
+      a = zero == kNone ? Scaled(graph, a, factor) : Activation();
+    }
+  }
+  if (const Node* product = ProducerIf(graph, id, "Mul");
+      a.kind == Kind::kFloat && product != nullptr) {
+    a = RowsOfSigns(graph, *product);
   }
   if (a.kind == Kind::kFloat) a.text = "f32";
   return a;

@@ -26,7 +26,7 @@ struct Activation {
 };
 
 // Behind operand `id` of a product: a Dequantize, or one times a constant for
-// each column.
+// each column; of plain signs also less a constant for each column.
 Activation ActivationOf(const Graph& graph, ValueId id);
 
 }  // namespace bittern::convert

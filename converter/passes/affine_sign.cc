@@ -40,7 +40,8 @@ ValueId TakeLevel(const Graph& graph, const char* op, bool commutes,
 AffineSign MatchAffineSign(const Graph& graph, NodeId id) {
   AffineSign match;
   match.sign = id;
-  match.input = SkipClip(graph, graph.node(id).inputs[0]);
+  match.shifted = SkipClip(graph, graph.node(id).inputs[0]);
+  match.input = match.shifted;
   if (const Node* add = ProducerIf(graph, match.input, "Add")) {
     const ValueId constant = ConstantOperand(graph, *add);
     if (constant != kNone) {

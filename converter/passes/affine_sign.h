@@ -13,6 +13,7 @@ namespace bittern::convert {
 struct AffineSign {
   NodeId sign = kNone;
   ValueId input = kNone;         // x
+  ValueId shifted = kNone;       // what has the sign: x / a + z
   ValueId a = kNone, z = kNone;  // f32 constants; kNone = no such node
   NodeId last = kNone;           // makes the result: Sign, Sub or Mul
   ValueId level_a = kNone, level_z = kNone;  // a' and z'

@@ -1,8 +1,9 @@
 // Signs of activations become codes: Sign(x) -> Dequantize(Binarize(x)), with
 // the scale and zero point around the Sign where the runtime can hold them: one
 // per tensor, or one per attention head of [B,N,H,d], whose codes are made in
-// the [B,N,H*d] layout of the projection. What does not fit keeps its float
-// form around a plain sign. Probabilities are left to recognise_attention.
+// the [B,N,H*d] layout of the projection. What does not fit, such as one per
+// column, keeps its float form around a plain sign (activation.h reads levels
+// per column there). Probabilities are left to recognise_attention.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -59,9 +60,17 @@ class Binarizer {
     const auto heads = static_cast<size_t>(layout.heads);
     if (id == kNone) return std::vector<float>(heads, fallback);
     if (layout.group > 0) return AlongAxis(graph_, id, layout.shape, 2);
-    const std::optional<float> scalar = ScalarOf(graph_, id);
-    if (!scalar) return std::nullopt;
-    return std::vector<float>{*scalar};
+    if (layout.shape.rank() == 0) return std::nullopt;
+    // One value for each column may be the same for all.
+    const size_t columns = layout.shape.rank() - 1;
+    const auto values = AlongAxis(graph_, id, layout.shape, columns);
+    if (!values || values->empty()) return std::nullopt;
+    const float value = (*values)[0];
+    if (std::any_of(values->begin(), values->end(),
+                    [value](float v) { return v != value; })) {
+      return std::nullopt;
+    }
+    return std::vector<float>{value};
   }
 
   static bool HasZero(const std::vector<float>& a) {
@@ -71,7 +80,7 @@ class Binarizer {
   // The same Sign with its scale and zero point left to float nodes.
   AffineSign PlainSign(const AffineSign& match) const {
     AffineSign plain = match;
-    plain.input = graph_.node(match.sign).inputs[0];
+    plain.input = match.shifted;
     plain.a = plain.z = kNone;
     return plain;
   }

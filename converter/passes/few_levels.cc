@@ -11,8 +11,8 @@ constexpr int kMaxDepth = 8;  // nodes above the value
 // Nodes looked at in all: a hostile graph has 8 levels of many inputs each.
 constexpr int kMaxVisits = 1024;
 
-constexpr std::array<std::string_view, 4> kRoundings = {"Sign", "Round",
-                                                        "Floor", "Ceil"};
+constexpr std::array<std::string_view, 5> kRoundings = {
+    "Sign", "Round", "Floor", "Ceil", "Dequantize"};
 constexpr std::array<std::string_view, 8> kKeep = {
     "Reshape", "Transpose", "Neg",  "Unsqueeze",
     "Squeeze", "Cast",      "Clip", "Relu"};

@@ -1,13 +1,13 @@
 // Values of few levels, by the way they are computed: what quantisers make,
-// before they are recognised.
+// before they are recognised and after.
 #pragma once
 
 #include "converter/passes/edit.h"
 
 namespace bittern::convert {
 
-// Signs, roundings and bytes, and what scales, shifts, clips, casts and views
-// make of them.
+// Signs, roundings, bytes and codes, and what scales, shifts, clips, casts and
+// views make of them.
 bool HasFewLevels(const Graph& graph, ValueId id);
 
 // Computed from constants alone.

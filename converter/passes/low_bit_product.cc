@@ -114,7 +114,11 @@ std::string PatternOf(const Graph& graph, const PassContext& context,
                       const Activation& a) {
   if (a.codes == kNone) return "";
   const auto found = context.patterns.find(graph.value(a.codes).name);
-  return (found == context.patterns.end() ? "sign" : found->second) + " + ";
+  if (found != context.patterns.end()) return found->second + " + ";
+  if (a.kind == Kind::kRow) return "A7+A12 + ";
+  const bool plain =
+      a.scale == std::vector<float>{1.0f} && a.zero == std::vector<float>{0.0f};
+  return plain ? "A7 + " : "A9 + ";
 }
 
 InputScale ModeFor(const Graph& graph, const PassContext& context,

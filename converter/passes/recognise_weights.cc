@@ -11,6 +11,7 @@
 
 #include <algorithm>
 
+#include "converter/passes/few_levels.h"
 #include "converter/passes/fold_input_scales.h"
 #include "converter/passes/linear_chain.h"
 #include "converter/passes/low_bit_linear.h"
@@ -81,7 +82,8 @@ class Recogniser {
         BITTERN_TRY(Replace(chain, activation, weights, record));
       }
     }
-    if (activation.kind == Kind::kFloat && weights.reason.empty()) {
+    if (activation.kind == Kind::kFloat && weights.reason.empty() &&
+        !HasFewLevels(graph_, chain.input)) {
       WarnOfFloats(record, weights);
     }
     // A convolution of one pixel has become this product.

@@ -83,7 +83,7 @@ std::vector<float> RunOn(std::shared_ptr<const runtime::Model> model,
 }
 
 void CheckOutput(std::shared_ptr<const runtime::Model> model,
-                 const fs::path& folder) {
+                 const fs::path& folder, double tolerance = kTolerance) {
   const auto x = cli::ReadNpy((folder / "input.npy").string());
   const auto y = cli::ReadNpy((folder / "output.npy").string());
   REQUIRE((x.ok() && y.ok()));
@@ -97,7 +97,7 @@ void CheckOutput(std::shared_ptr<const runtime::Model> model,
         std::max(difference, std::fabs(static_cast<double>(got[i]) -
                                        static_cast<double>(expected[i])));
   }
-  CHECK(difference <= kTolerance * largest);
+  CHECK(difference <= tolerance * largest);
   // Weights in groups sum as the float graph does.
   if (!folder.filename().string().starts_with("w7_")) return;
   const auto floats =
@@ -134,7 +134,33 @@ size_t CheckFolder(const std::string& name) {
 }
 
 TEST_CASE("the catalogue of low-bit layers") {
-  CHECK(CheckFolder("catalogue") == 67);
+  CHECK(CheckFolder("catalogue") == 72);
+}
+
+// A scale per input channel in integers: codes as in the exact mode, weights
+// that hold the scales in 16 or 8 bits.
+TEST_CASE("layers with a scale per input channel in the integer modes") {
+  const std::string name =
+      GENERATE("a9_columns", "a9_shift_and_scale", "a13_per_column");
+  const auto [mode, text, tolerance] =
+      GENERATE(table<convert::InputScale, const char*, double>(
+          {{convert::InputScale::kFast16, "fast16", 1e-4},
+           {convert::InputScale::kFast8, "fast8", 2e-2}}));
+  INFO(name << " " << text);
+  const fs::path folder =
+      fs::path(BITTERN_SOURCE_DIR) / "tests/data/catalogue" / name;
+  const fs::path packed = fs::path(BITTERN_BINARY_DIR) / "modes_test.bittern";
+  convert::ConvertOptions options;
+  options.passes.input_scale = mode;
+  const auto report = convert::ConvertFile((folder / "model.onnx").string(),
+                                           packed.string(), options);
+  REQUIRE(report.ok());
+  REQUIRE(report.value().layers.size() == 1);
+  CHECK(report.value().layers[0].input_scale == text);
+  const auto model = runtime::ReadModelFile(packed.string());
+  REQUIRE(model.ok());
+  CheckOutput(model.value(), folder, tolerance);
+  fs::remove(packed);
 }
 
 TEST_CASE("low-bit layers as real exporters write them") {

@@ -426,13 +426,16 @@ def dynamic_integer(rng):
 
 
 def main():
-    import make_catalogue_conv  # which reads this module
+    import make_catalogue_conv  # which read this module
+    import make_catalogue_more
     shutil.rmtree(ROOT, ignore_errors=True)
     for seed, make in enumerate((weights_int8_dq, weights_int4, weights_quantize_dequantize, weights_lsq, weights_sign,
                                  weights_ternary, weights_folded, weights_other, activations, signs, dynamic_integer,
                                  two_valued, group_wise)):
         make(np.random.default_rng(seed))
     for seed, make in enumerate(make_catalogue_conv.CASES, start=11):
+        make(np.random.default_rng(seed))
+    for seed, make in enumerate(make_catalogue_more.CASES, start=100):
         make(np.random.default_rng(seed))
 
 

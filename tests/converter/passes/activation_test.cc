@@ -78,9 +78,61 @@ TEST_CASE("a factor for each column joins the scale") {
   CHECK(a.zero == std::vector<float>(4, 3.0f));
   CHECK(a.text == "3 bit unsigned columns");
   CHECK(Of(codes + "%y = Mul(%x, %d) name=\"y\"\n").kind == Kind::kFloat);
-  CHECK(Of("%s = Binarize(%x) name=\"s\"\n%d = Dequantize(%s) name=\"d\"\n"
+}
+
+TEST_CASE("signs with levels for each column") {
+  const std::string codes =
+      "const %k: f32[1,4] = {0.0, -1.0, 0.5, 2.0}\n"
+      "%s = Binarize(%x) name=\"s\"\n%d = Dequantize(%s) name=\"d\"\n";
+  const Activation scaled = Of(codes + "%y = Mul(%d, %c) name=\"y\"\n");
+  CHECK(scaled.kind == Kind::kColumn);
+  CHECK(scaled.scale == std::vector<float>{1.0f, 2.0f, 3.0f, 4.0f});
+  CHECK(scaled.zero == std::vector<float>(4, 0.0f));
+  CHECK(scaled.range.lo == -1);
+  CHECK(scaled.text == "1 bit affine columns");
+  const Activation affine =
+      Of(codes + "%e = Sub(%d, %k) name=\"e\"\n%y = Mul(%c, %e) name=\"y\"\n");
+  CHECK(affine.kind == Kind::kColumn);
+  CHECK(affine.zero == std::vector<float>{0.0f, -1.0f, 0.5f, 2.0f});
+  const Activation shifted = Of(codes + "%y = Sub(%d, %k) name=\"y\"\n");
+  CHECK(shifted.kind == Kind::kColumn);
+  CHECK(shifted.scale == std::vector<float>(4, 1.0f));
+  // Numbers less codes, and what is neither one for the tensor nor the column.
+  CHECK(Of(codes + "%y = Sub(%k, %d) name=\"y\"\n").kind == Kind::kFloat);
+  CHECK(Of(codes + "const %r: f32[2,1] = {1.0, 2.0}\n"
+                   "%y = Mul(%d, %r) name=\"y\"\n")
+            .kind == Kind::kRow);
+  CHECK(Of("%s = Binarize(%x) group=2 name=\"s\"\n"
+           "%d = Dequantize(%s) name=\"d\"\n"
            "%y = Mul(%d, %c) name=\"y\"\n")
             .kind == Kind::kFloat);
+}
+
+TEST_CASE("signs with a scale for each row") {
+  const std::string codes =
+      "%s = Binarize(%x) name=\"s\"\n%d = Dequantize(%s) name=\"d\"\n";
+  for (const char* product : {"%rows, %d", "%d, %rows"}) {
+    const Activation a = Of(codes + "%y = Mul(" + product + ") name=\"y\"\n");
+    CHECK(a.kind == Kind::kRow);
+    CHECK(a.row_scale != kNone);
+    CHECK(a.text == "1 bit dynamic row");
+  }
+  CHECK(Of(codes + "%y = Mul(%run, %d) name=\"y\"\n").kind == Kind::kFloat);
+  CHECK(Of(codes + "%y = Mul(%x, %d) name=\"y\"\n").kind == Kind::kFloat);
+}
+
+TEST_CASE("equal levels of signs are one for the tensor") {
+  const std::string codes =
+      "const %two: f32[4] = {2.0, 2.0, 2.0, 2.0}\n"
+      "const %odd: f32[4] = {0.5, 0.5, 0.5, 0.5}\n"
+      "%s = Binarize(%x) name=\"s\"\n%d = Dequantize(%s) name=\"d\"\n";
+  const Activation a = Of(
+      codes + "%e = Sub(%d, %two) name=\"e\"\n%y = Mul(%e, %a) name=\"y\"\n");
+  CHECK(a.kind == Kind::kTensor);
+  CHECK(a.scale == std::vector<float>{0.5f});
+  CHECK(a.zero == std::vector<float>{2.0f});
+  CHECK(a.text == "1 bit affine");
+  CHECK(Of(codes + "%y = Sub(%d, %odd) name=\"y\"\n").kind == Kind::kColumn);
 }
 
 TEST_CASE("floats") {

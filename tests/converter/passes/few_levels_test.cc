@@ -17,11 +17,13 @@ TEST_CASE("few levels go on through scales, shifts, clips and views") {
       "%clip = Clip(%div) min=0.0 max=1.0 name=\"c\"\n"
       "%byte = Cast(%b) to=\"f32\" name=\"b\"\n"
       "%both = Sub(%byte, %sign) name=\"o\"\n"
+      "%bits = Binarize(%x) name=\"i\"\n"
+      "%codes = Dequantize(%bits) name=\"q\"\n"
       "%plain = Add(%x, %sign) name=\"p\"\n%relu = Relu(%x) name=\"r\"\n"
       "%under = Div(%c, %sign) name=\"u\"\n");
   REQUIRE(InferTypes(graph).ok());
   for (const char* name :
-       {"sign", "mul", "add", "div", "clip", "byte", "both"}) {
+       {"sign", "mul", "add", "div", "clip", "byte", "both", "codes"}) {
     INFO(name);
     CHECK(HasFewLevels(graph, test::ValueNamed(graph, name)));
   }
