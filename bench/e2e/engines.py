@@ -78,6 +78,7 @@ PEERS = (
     Engine("ort_int8_static", "ort_int8_static.onnx", "onnxruntime", load_onnxruntime),
     Engine("openvino_fp32", "openvino_fp32.xml", "openvino", load_openvino),
     Engine("openvino_int8", "openvino_int8.xml", "openvino", load_openvino),
+    Engine("openvino_binary", "openvino_binary.xml", "openvino", load_openvino),
     Engine("mnn_fp32", "mnn_fp32.mnn", "MNN", load_mnn),
     Engine("mnn_int8_weights", "mnn_int8_weights.mnn", "MNN", load_mnn),
     Engine("litert_fp32", "litert_fp32.tflite", "ai-edge-litert", load_litert, "nhwc"),

@@ -2,9 +2,10 @@
 
     python bench/e2e/make_peers.py --size deit_tiny --out DIR [--tensorflow-python PY]
 
-The network is the plain form of models/bivit (DeiT) or models/tervit (Swin): same tokens, heads and shapes as the packed
-models, random weights. LiteRT's files (DeiT only) need TensorFlow, which wants its own environment (bench/requirements-tflite.txt); PY is its interpreter. A step that
-fails is written to DIR/unavailable.json with its reason, and peers.py lists that engine so.
+The network is the plain form of models/bivit (DeiT), models/tervit (Swin) or models/rebnn (ResNet-18): same tokens, heads and shapes as the
+packed models, random weights. LiteRT's files (DeiT only) need TensorFlow, which wants its own environment (bench/requirements-tflite.txt); PY is its
+interpreter. For ResNet-18 OpenVINO also gets a 1-bit form (make_openvino_binary.py). A step that fails is written to DIR/unavailable.json with its
+reason, and peers.py lists that engine so.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-SIZES = {"deit_tiny": "bivit", "deit_small": "bivit", "deit_base": "qvit", "swin_tiny": "tervit", "swin_small": "tervit"}
+SIZES = {"deit_tiny": "bivit", "deit_small": "bivit", "deit_base": "qvit", "swin_tiny": "tervit", "swin_small": "tervit", "resnet18": "rebnn"}
 CALIBRATION_IMAGES = 16
 
 
@@ -58,14 +59,23 @@ def make_openvino(out: Path) -> None:
     openvino.save_model(openvino.convert_model(out / "fp32.onnx"), out / "openvino_fp32.xml", compress_to_fp16=False)
 
 
-def make_openvino_int8(out: Path) -> None:
+def make_openvino_int8(out: Path, size: str) -> None:
     import nncf
     import openvino
 
     model = openvino.Core().read_model(out / "openvino_fp32.xml")
     dataset = nncf.Dataset([image[None] for image in images(CALIBRATION_IMAGES)])
-    quantised = nncf.quantize(model, dataset, model_type=nncf.ModelType.TRANSFORMER, subset_size=CALIBRATION_IMAGES)
+    kind = None if SIZES[size] == "rebnn" else nncf.ModelType.TRANSFORMER
+    quantised = nncf.quantize(model, dataset, model_type=kind, subset_size=CALIBRATION_IMAGES)
     openvino.save_model(quantised, out / "openvino_int8.xml", compress_to_fp16=False)
+
+
+def make_openvino_binary(out: Path, size: str) -> None:
+    if size != "resnet18":
+        raise RuntimeError("BinaryConvolution fits convolutions only (--size resnet18)")
+    import make_openvino_binary as binary
+
+    binary.write_resnet18(out)
 
 
 def _mnn_convert(out: Path, name: str, *options: str) -> None:
@@ -119,7 +129,8 @@ def main() -> None:
         (["ort_int8_dynamic"], lambda: make_ort_dynamic(args.out)),
         (["ort_int8_static"], lambda: make_ort_static(args.out)),
         (["openvino_fp32"], lambda: make_openvino(args.out)),
-        (["openvino_int8"], lambda: make_openvino_int8(args.out)),
+        (["openvino_int8"], lambda: make_openvino_int8(args.out, args.size)),
+        (["openvino_binary"], lambda: make_openvino_binary(args.out, args.size)),
         (["mnn_fp32"], lambda: make_mnn(args.out)),
         (["mnn_int8_weights"], lambda: make_mnn_int8(args.out)),
         (["litert_fp32", "litert_int8_dynamic"], lambda: make_litert(args.out, args.size, args.tensorflow_python)),

@@ -6,7 +6,7 @@
 The others run the architecture without quantisers, fp32 and int8; Bittern runs its quantised forms. Every engine is one
 process pinned to the same cores; they are asked in turn, a few inferences a round, so that a slow minute of the machine
 hits all alike. A ratio is the other engine's time over that of Bittern's first model; the lines below the table are each
-model's against the fastest fp32 and the fastest int8 engine. An engine that did not run is listed with its reason.
+model's against the fastest fp32, int8 and 1-bit engine. An engine that did not run is listed with its reason.
 
 --avx2 DIR stands in for an AVX2-only CPU on one that has more: Bittern with --target avx2, onnxruntime from the copy that
 confine.py wrote to DIR, OpenVINO through its environment; MNN and LiteRT cannot be confined and are listed as not run.
@@ -176,7 +176,7 @@ def verdicts(results: dict[str, dict]) -> str:
         if not name.startswith("bittern"):
             continue
         parts = []
-        for kind in ("fp32", "int8"):
+        for kind in ("fp32", "int8", "binary"):
             others = {n: r for n, r in results.items() if not n.startswith("bittern") and kind in n}
             for key in ("min_ms", "median_ms") if others else ():
                 best = min(others, key=lambda n: others[n][key])

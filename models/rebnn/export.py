@@ -2,6 +2,7 @@
 
     python export.py --size digits --checkpoint digits.pt --out DIR [--oracle 2]
     python export.py --size resnet18 --out DIR                             calibrated, not trained; also resnet34
+    python export.py --size resnet18 --out DIR --plain                     the float network of the same shape, SIZE_plain.onnx
 
 Files: SIZE.onnx (TorchScript exporter, opset 17), with --dynamo also SIZE_dynamo.onnx (dynamo exporter, opset 18), with --oracle
 SIZE_oracle.json, the oracle's record of so many images, which SIZE_input.npy keeps unless they are the held-out ones.
@@ -29,10 +30,10 @@ def load_checkpoint(size: str, checkpoint: Path) -> ReBnn:
 
 
 @torch.no_grad()
-def calibrated(cfg: Config) -> ReBnn:
+def calibrated(cfg: Config, plain: bool = False) -> ReBnn:
     """Random weights, no latent one 0; statistics of BatchNormalization from random images."""
     torch.manual_seed(1)
-    model = ReBnn(cfg)
+    model = ReBnn(cfg, plain)
     for name, p in model.named_parameters():
         if name.endswith("conv.weight"):
             p.copy_(torch.where(p == 0, torch.ones_like(p), p))
@@ -53,10 +54,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--checkpoint", type=Path, help="a trained state dict (digits)")
     parser.add_argument("--dynamo", action="store_true", help="also export with the dynamo exporter")
+    parser.add_argument("--plain", action="store_true", help="the float network without quantisers")
     parser.add_argument("--oracle", type=int, default=0, metavar="IMAGES")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)  # two spin at barriers when the machine is shared
+    if args.plain:
+        torchscript_export(calibrated(CONFIGS[args.size], plain=True), args.out / f"{args.size}_plain.onnx")
+        return
     model = load_checkpoint(args.size, args.checkpoint) if args.checkpoint else calibrated(CONFIGS[args.size])
     torchscript_export(model, args.out / f"{args.size}.onnx")
     if args.dynamo:

@@ -2,6 +2,8 @@
 
     block(x) = RPReLU(BN(conv(sign(x + m0))) + shortcut(x))         RPReLU(u) = PReLU(u + m1) + m2
     shortcut(x) = x, or BN(conv1x1(average2x2(x))) where the image gets smaller
+
+A `plain` model is the float network of the same shape, for engines without 1-bit convolutions: no signs, no shifts, ReLU for RPReLU.
 """
 
 from dataclasses import dataclass
@@ -32,11 +34,13 @@ CONFIGS = {
 
 
 class Block(nn.Module):
-    def __init__(self, channels: int, filters: int, stride: int):
+    def __init__(self, channels: int, filters: int, stride: int, plain: bool):
         super().__init__()
+        self.plain = plain
         self.move0 = Shift(channels)
         self.sign = BinaryActivation()
-        self.conv = BinaryConv(channels, filters, stride)
+        float_conv = nn.Conv2d(channels, filters, 3, stride, 1, bias=False)
+        self.conv = float_conv if plain else BinaryConv(channels, filters, stride)
         self.bn = nn.BatchNorm2d(filters)
         self.move1 = Shift(filters)
         self.prelu = nn.PReLU(filters)
@@ -47,13 +51,15 @@ class Block(nn.Module):
                 nn.AvgPool2d(2, stride), nn.Conv2d(channels, filters, 1, bias=False), nn.BatchNorm2d(filters))
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.bn(self.conv(self.sign(self.move0(x))))
+        out = self.bn(self.conv(x if self.plain else self.sign(self.move0(x))))
         out = out + (x if self.shortcut is None else self.shortcut(x))
+        if self.plain:
+            return torch.relu(out)
         return self.move2(self.prelu(self.move1(out)))
 
 
 class ReBnn(nn.Module):
-    def __init__(self, cfg: Config):
+    def __init__(self, cfg: Config, plain: bool = False):
         super().__init__()
         self.cfg = cfg
         width = cfg.widths[0]
@@ -63,7 +69,7 @@ class ReBnn(nn.Module):
         blocks = []
         for stage, (filters, count) in enumerate(zip(cfg.widths, cfg.blocks)):
             for i in range(count):
-                blocks.append(Block(width, filters, 2 if i == 0 and stage > 0 else 1))
+                blocks.append(Block(width, filters, 2 if i == 0 and stage > 0 else 1, plain))
                 width = filters
         self.blocks = nn.Sequential(*blocks)
         self.average = nn.AdaptiveAvgPool2d(1)
