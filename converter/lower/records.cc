@@ -64,7 +64,9 @@ class Builder {
     const bool attention = op == "BinaryAttention" || op == "CodeAttention";
     const bool low_bit =
         op == "LowBitLinear" || op == "LowBitConv" || attention;
-    if (!low_bit && op != "MatMul" && op != "Conv") return;
+    if (!low_bit && op != "MatMul" && op != "Conv" && op != "ConvLast") {
+      return;
+    }
     const runtime::OpCost cost = step.op->Cost();
     const bool float_sums = !low_bit || cost.activation_bits >= kFloatBits;
     (float_sums ? report_->macs_float : report_->macs_low_bit) += cost.macs;

@@ -2,15 +2,20 @@
 // works on elements or channels, between Transposes from and to [B,C,H,W], is
 // computed on the image with channels last, so that the Transposes meet and
 // cancel. An image that somebody still reads with channels first is transposed
-// once. Global averages become means over rows and columns.
+// once. Pools and float convolutions have forms of their own for it, and a
+// float convolution of an image with channels first leaves them last where that
+// is how they are read (the first one of a network). Global averages become
+// means over rows and columns.
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 #include <string_view>
 
 #include "converter/passes/edit.h"
 #include "converter/passes/image_layout.h"
 #include "converter/passes/passes.h"
+#include "converter/passes/value_set.h"
 
 namespace bittern::convert {
 namespace {
@@ -31,9 +36,32 @@ bool IsElementwise(std::string_view op) {
          kElementwise.end();
 }
 
+bool IsPool(std::string_view op) {
+  return op == "MaxPool" || op == "AveragePool";
+}
+
+bool IsToLast(const Node& node) {
+  return node.op == "Transpose" && IntsOf(node, "perm") == kToLast;
+}
+
+// Images with channels first that are only read to be transposed, perhaps
+// behind pools and functions of each element.
+std::set<ValueId> ReadLast(const Graph& graph) {
+  std::set<ValueId> wanted;
+  for (auto id = static_cast<NodeId>(graph.nodes().size()); id-- > 0;) {
+    const Node& node = graph.node(id);
+    if (node.removed || node.inputs.empty()) continue;
+    const bool passes = IsPool(node.op) || IsElementwise(node.op);
+    if (IsToLast(node) || (passes && wanted.count(node.outputs[0]) != 0)) {
+      for (ValueId input : node.inputs) wanted.insert(input);
+    }
+  }
+  return wanted;
+}
+
 class Walker {
  public:
-  explicit Walker(Graph& graph) : graph_(graph) {}
+  explicit Walker(Graph& graph) : graph_(graph), wanted_(ReadLast(graph)) {}
 
   // In topological order: the inputs of node `id` have been visited.
   Result<void> Visit(NodeId id) {
@@ -41,6 +69,7 @@ class Walker {
     if (node.op == "Transpose") return VisitTranspose(id);
     if (IsElementwise(node.op)) return VisitElementwise(id);
     const ValueId x = node.inputs.empty() ? kNone : node.inputs[0];
+    if (node.op == "Conv") return VisitConv(id);
     if (last_.find(x) == last_.end()) return {};
     const bool tensor = StringOf(node, "per") == "tensor";
     if ((node.op == "Quantize" || node.op == "Dequantize") && tensor &&
@@ -49,7 +78,11 @@ class Walker {
     }
     if (node.op == "GlobalAveragePool") return VisitGlobalAverage(id);
     if (node.op == "Concat") return VisitConcat(id);
-    if (node.op == "Conv" && IsPointwise(node)) return VisitPointwise(id);
+    if (IsPool(node.op)) {
+      AttributeMap attributes = node.attributes;
+      attributes["channels_last"] = int64_t{1};
+      return Replace(id, {last_[x]}, attributes);
+    }
     return {};
   }
 
@@ -140,7 +173,66 @@ class Walker {
     return Replace(id, inputs, {{"axis", int64_t{3}}});
   }
 
-  // A float convolution that looks at one pixel is a product over channels.
+  Result<void> VisitConv(NodeId id) {
+    const Node node = graph_.node(id);
+    const bool last = last_.find(node.inputs[0]) != last_.end();
+    const ValueId bias = node.inputs.size() > 2 ? node.inputs[2] : kNone;
+    const std::optional<Shape> w = StaticShape(graph_, node.inputs[1]);
+    if (!IsImage(w) || !graph_.IsConstant(node.inputs[1]) ||
+        (bias != kNone && !graph_.IsConstant(bias)) ||
+        !(last || wanted_.count(node.outputs[0]) != 0)) {
+      return {};
+    }
+    if (last && IsPointwise(node) && HasLowBitWeights(node)) {
+      return VisitPointwise(id);
+    }
+    std::vector<ValueId> inputs = node.inputs;
+    if (last) {
+      inputs[0] = last_[inputs[0]];
+      inputs[1] = FiltersLast(inputs[1]);
+    }
+    inputs.resize(bias != kNone ? 3 : 2);
+    AttributeMap attributes;
+    for (const char* name : {"strides", "pads", "dilations"}) {
+      const std::vector<int64_t> list = IntsOf(node, name);
+      if (!list.empty()) attributes[name] = list;
+    }
+    if (IntOf(node, "group", 1) != 1)
+      attributes["groups"] = IntOf(node, "group", 1);
+    if (!last) attributes["channels_first"] = int64_t{1};
+    BITTERN_TRY_ASSIGN(last_[node.outputs[0]],
+                       Emit(graph_, "ConvLast", node.name, inputs, attributes,
+                            graph_.value(node.outputs[0]).name + ".last"));
+    return Rewrite(graph_, id, "Transpose", {last_[node.outputs[0]]},
+                   {{"perm", kToFirst}});
+  }
+
+  // Constant filters [N,C,h,w] as [N,h,w,C].
+  ValueId FiltersLast(ValueId id) {
+    const Shape w = *StaticShape(graph_, id);
+    const std::vector<float> from = graph_.F32(id);
+    std::vector<float> to;
+    to.reserve(from.size());
+    const auto taps = static_cast<size_t>(w[2] * w[3]),
+               channels = static_cast<size_t>(w[1]);
+    for (size_t n = 0; n < from.size(); n += taps * channels) {
+      for (size_t t = 0; t < taps; ++t) {
+        for (size_t c = 0; c < channels; ++c)
+          to.push_back(from[n + c * taps + t]);
+      }
+    }
+    return graph_.AddF32(graph_.value(id).name + ".last",
+                         {w[0], w[2], w[3], w[1]}, to);
+  }
+
+  bool HasLowBitWeights(const Node& node) const {
+    const auto rows =
+        static_cast<size_t>((*StaticShape(graph_, node.inputs[1]))[0]);
+    return ClassifyRows(graph_.F32(node.inputs[1]), rows).reason.empty();
+  }
+
+  // A float convolution that looks at one pixel is a product over channels,
+  // which recognise_weights.cc makes a low-bit one.
   bool IsPointwise(const Node& node) const {
     const auto all = [&node](const char* name, int64_t value) {
       const std::vector<int64_t> list = IntsOf(node, name);
@@ -234,6 +326,7 @@ class Walker {
   }
 
   Graph& graph_;
+  std::set<ValueId> wanted_;
   std::map<ValueId, ValueId> last_;  // images and constants, by who they are
                                      // with channels first
 };

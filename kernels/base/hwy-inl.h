@@ -26,7 +26,7 @@
 // fast. Small code keeps libbittern under its 2 MB: 0.4 MB of it were unrolled
 // loops of Highway's emulated vectors, which BitternTargets.cmake leaves out.
 // BITTERN_SMALL_SSE4, of a whole family (BitternTargets.cmake): SSE4 likewise.
-#if defined(__clang__) && \
+#if defined(__clang__) &&        \
     (HWY_TARGET == HWY_SCALAR || \
      (HWY_TARGET == HWY_SSE4 && defined(BITTERN_SMALL_SSE4)))
 #undef HWY_BEFORE_NAMESPACE

@@ -1,6 +1,6 @@
-// Max and average pooling. fp32 tensors are planes (NCHW, the runtime's layout:
-// lanes are output columns of a plane); codes are rows of channels (CodeBytes:
-// a row is a pixel, lanes are channels), as the convolutions that read them
+// Max and average pooling. fp32 tensors are planes (NCHW: lanes are output
+// columns of a plane) or pixels (NHWC: lanes are channels); codes are rows of
+// channels (CodeBytes: a row is a pixel), as the convolutions that read them
 // want. The average of codes is no code, so bytes only have a maximum.
 #pragma once
 
@@ -32,6 +32,14 @@ struct PlanePoolArgs {
 // Floats for the lines of a window, split by column mod stride.
 size_t PoolScratch(const PoolAxis& h, const PoolAxis& w);
 
+struct PixelPoolArgs {
+  const float* x;  // [images][h.in][w.in][channels]
+  float* y;        // [images][h.out][w.out][channels]
+  PoolAxis h, w;
+  bool count_padding;
+  size_t channels;
+};
+
 struct BytePoolArgs {
   CodeBytes x;  // rows: images * h.in * w.in
   CodeBytes y;  // rows: images * h.out * w.out
@@ -48,6 +56,12 @@ struct PoolKernel {
   // fl(sum / count), summed from +0 in row-major order.
   void (*average_planes)(const PlanePoolArgs& args, size_t plane,
                          size_t planes) noexcept;
+  // The same values, of output pixels [pixel, pixel + pixels), counted over all
+  // images.
+  void (*max_pixels)(const PixelPoolArgs& args, size_t pixel,
+                     size_t pixels) noexcept;
+  void (*average_pixels)(const PixelPoolArgs& args, size_t pixel,
+                         size_t pixels) noexcept;
   // Rows of output pixels [row, row + rows), counted over all images.
   void (*max_bytes)(const BytePoolArgs& args, size_t row, size_t rows) noexcept;
   bool is_reference;

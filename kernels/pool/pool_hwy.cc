@@ -3,7 +3,7 @@
 // A line of x is padded and split by column mod sw into phases, so that tap j
 // of 16 outputs is one contiguous load from phase j mod sw; the taps are taken
 // in row-major order, which fixes sums, NaNs and zeros.
-// Bytes: lanes are channels; a pixel's taps are rows.
+// Pixels and bytes: lanes are channels; a pixel's taps are rows.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool/pool_hwy.cc"
 #include "hwy/foreach_target.h"
@@ -195,6 +195,90 @@ void PoolPlanes(const PlanePoolArgs& args, size_t plane,
   }
 }
 
+struct PixelTaps {
+  const float* first;
+  size_t line, pixel;  // floats between them
+  size_t lines, pixels;
+};
+
+// Pools channels [c, c + kVectors * kLanes) of a window.
+template <class Fn, size_t kVectors>
+HWY_INLINE void PoolChannels(const PixelTaps& t, size_t c, VF (&result)[4]) {
+  for (size_t v = 0; v < kVectors; ++v) result[v] = Fn::Padding();
+  for (size_t y = 0; y < t.lines; ++y) {
+    const float* at = t.first + y * t.line + c;
+    for (size_t x = 0; x < t.pixels; ++x, at += t.pixel) {
+      for (size_t v = 0; v < kVectors; ++v) {
+        result[v] = Fn::Combine(result[v], hn::LoadU(DF(), at + v * kLanes));
+      }
+    }
+  }
+}
+
+template <class Finish>
+HWY_INLINE void PoolTail(const PixelTaps& t, size_t c, size_t channels,
+                         const Finish& finish, float* out) {
+  using Fn = typename Finish::Fn;
+  HWY_ALIGN float block[kBlock];
+  for (; c < channels; c += kLanes) {
+    const size_t count = HWY_MIN(kLanes, channels - c);
+    VF result = Fn::Padding();
+    for (size_t y = 0; y < t.lines; ++y) {
+      for (size_t x = 0; x < t.pixels; ++x) {
+        PadBlock(t.first + y * t.line + x * t.pixel + c, count, 0.0f, block);
+        result = Fn::Combine(result, hn::Load(DF(), block));
+      }
+    }
+    hn::Store(finish(result), DF(), block);
+    memcpy(out + c, block, count * sizeof(float));
+  }
+}
+
+struct MaxPixels {
+  using Fn = MaxFn;
+  explicit MaxPixels(float) {}
+  HWY_INLINE VF operator()(VF x) const { return Canonical(x); }
+};
+
+struct MeanPixels {
+  using Fn = SumFn;
+  float count;
+  explicit MeanPixels(float n) : count(n) {}
+  HWY_INLINE VF operator()(VF x) const {
+    return Canonical(hn::Div(x, hn::Set(DF(), count)));
+  }
+};
+
+template <class Finish>
+void PoolPixels(const PixelPoolArgs& args, size_t pixel,
+                size_t pixels) noexcept {
+  const DF d;
+  const PoolAxis &h = args.h, &w = args.w;
+  const size_t channels = args.channels, all = h.out * w.out;
+  for (size_t p = pixel; p < pixel + pixels; ++p) {
+    const PoolSpan rows = SpanOf(h, p % all / w.out),
+                   cols = SpanOf(w, p % w.out);
+    const size_t first = (p / all * h.in + rows.begin) * w.in + cols.begin;
+    const PixelTaps taps{args.x + first * channels, w.in * channels, channels,
+                         rows.end - rows.begin, cols.end - cols.begin};
+    const Finish finish(CountOf(rows, args.count_padding) *
+                        CountOf(cols, args.count_padding));
+    float* out = args.y + p * channels;
+    size_t c = 0;
+    VF result[4];
+    for (; c + 4 * kLanes <= channels; c += 4 * kLanes) {
+      PoolChannels<typename Finish::Fn, 4>(taps, c, result);
+      for (size_t v = 0; v < 4; ++v)
+        hn::StoreU(finish(result[v]), d, out + c + v * kLanes);
+    }
+    for (; c + kLanes <= channels; c += kLanes) {
+      PoolChannels<typename Finish::Fn, 1>(taps, c, result);
+      hn::StoreU(finish(result[0]), d, out + c);
+    }
+    PoolTail(taps, c, channels, finish, out);
+  }
+}
+
 // The pixel's window, and the bytes between its rows and pixels.
 struct Window {
   const uint8_t* first;
@@ -249,9 +333,13 @@ void MaxBytes(const BytePoolArgs& args, size_t row, size_t rows) noexcept {
 }  // namespace
 
 const PoolKernel* PoolHwyKernel() {
-  static constexpr PoolKernel kKernel = {
-      "pool/hwy", &PoolPlanes<MaxFn, MaxFinish>, &PoolPlanes<SumFn, MeanFinish>,
-      &MaxBytes, false};
+  static constexpr PoolKernel kKernel = {"pool/hwy",
+                                         &PoolPlanes<MaxFn, MaxFinish>,
+                                         &PoolPlanes<SumFn, MeanFinish>,
+                                         &PoolPixels<MaxPixels>,
+                                         &PoolPixels<MeanPixels>,
+                                         &MaxBytes,
+                                         false};
   return &kKernel;
 }
 

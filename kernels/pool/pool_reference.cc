@@ -8,25 +8,38 @@
 namespace bittern::kernels {
 namespace {
 
-float MaxOf(const float* plane, size_t width, const PoolSpan& h,
+// Values of a channel lie `step` floats apart.
+float MaxOf(const float* plane, size_t width, size_t step, const PoolSpan& h,
             const PoolSpan& w) {
   float best = -std::numeric_limits<float>::infinity();
   for (size_t y = h.begin; y < h.end; ++y) {
     for (size_t x = w.begin; x < w.end; ++x) {
-      const float value = plane[y * width + x];
+      const float value = plane[(y * width + x) * step];
       if (best == best && !(value <= best)) best = value;
     }
   }
   return best;
 }
 
-float SumOf(const float* plane, size_t width, const PoolSpan& h,
+float SumOf(const float* plane, size_t width, size_t step, const PoolSpan& h,
             const PoolSpan& w) {
   float sum = 0;
   for (size_t y = h.begin; y < h.end; ++y) {
-    for (size_t x = w.begin; x < w.end; ++x) sum = sum + plane[y * width + x];
+    for (size_t x = w.begin; x < w.end; ++x)
+      sum = sum + plane[(y * width + x) * step];
   }
   return sum;
+}
+
+template <bool kMax>
+float Pooled(const float* x, size_t width, size_t step, bool count_padding,
+             const PoolSpan& rows, const PoolSpan& cols) {
+  if (kMax) return CanonicalReference(MaxOf(x, width, step, rows, cols));
+  const size_t count = count_padding
+                           ? rows.padded_count * cols.padded_count
+                           : (rows.end - rows.begin) * (cols.end - cols.begin);
+  return CanonicalReference(SumOf(x, width, step, rows, cols) /
+                            static_cast<float>(count));
 }
 
 template <bool kMax>
@@ -37,14 +50,22 @@ void PoolPlanes(const PlanePoolArgs& args, size_t plane,
     const float* x = args.x + p * h.in * w.in;
     float* y = args.y + p * h.out * w.out;
     for (size_t i = 0; i < h.out * w.out; ++i) {
-      const PoolSpan rows = SpanOf(h, i / w.out), cols = SpanOf(w, i % w.out);
-      const size_t count =
-          args.count_padding
-              ? rows.padded_count * cols.padded_count
-              : (rows.end - rows.begin) * (cols.end - cols.begin);
-      y[i] = CanonicalReference(kMax ? MaxOf(x, w.in, rows, cols)
-                                     : SumOf(x, w.in, rows, cols) /
-                                           static_cast<float>(count));
+      y[i] = Pooled<kMax>(x, w.in, 1, args.count_padding, SpanOf(h, i / w.out),
+                          SpanOf(w, i % w.out));
+    }
+  }
+}
+
+template <bool kMax>
+void PoolPixels(const PixelPoolArgs& args, size_t pixel,
+                size_t pixels) noexcept {
+  const PoolAxis &h = args.h, &w = args.w;
+  const size_t channels = args.channels, all = h.out * w.out;
+  for (size_t i = pixel; i < pixel + pixels; ++i) {
+    for (size_t c = 0; c < channels; ++c) {
+      args.y[i * channels + c] = Pooled<kMax>(
+          args.x + i / all * h.in * w.in * channels + c, w.in, channels,
+          args.count_padding, SpanOf(h, i % all / w.out), SpanOf(w, i % w.out));
     }
   }
 }
@@ -75,8 +96,9 @@ void MaxBytes(const BytePoolArgs& args, size_t row, size_t rows) noexcept {
   }
 }
 
-constexpr PoolKernel kKernels[] = {
-    {"pool/reference", &PoolPlanes<true>, &PoolPlanes<false>, &MaxBytes, true}};
+constexpr PoolKernel kKernels[] = {{"pool/reference", &PoolPlanes<true>,
+                                    &PoolPlanes<false>, &PoolPixels<true>,
+                                    &PoolPixels<false>, &MaxBytes, true}};
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// MaxPool and AveragePool: windows over each channel of NCHW (kernels/pool).
+// MaxPool and AveragePool: windows over each channel of NCHW, or of NHWC with
+// channels_last (kernels/pool).
 #pragma once
 
 #include <algorithm>
@@ -16,14 +17,17 @@ inline constexpr AttributeSpec kPoolAttributes[] = {
     {"strides", AttributeKind::kInts, false},
     {"pads", AttributeKind::kInts, false},
     {"ceil_mode", AttributeKind::kInt, false},
-    {"count_include_pad", AttributeKind::kInt, false}};
+    {"count_include_pad", AttributeKind::kInt, false},
+    {"channels_last", AttributeKind::kInt, false}};
 
 template <bool kMax>
 class PoolOp final : public Op {
  public:
   Result<void> Infer(const InferContext& context) override {
     BITTERN_TRY(CheckType(context, 0, "x", kF32Only));
-    const Shape& in = context.inputs[0].type.shape;
+    const Shape& x = context.inputs[0].type.shape;
+    last_ = context.Int("channels_last", 0) != 0;
+    const Shape in = last_ && x.rank() == 4 ? Shape{x[0], x[3], x[1], x[2]} : x;
     const auto kernel = context.Ints("kernel");
     if (kernel.size() != 2)
       return WrongAttribute(context, "kernel",
@@ -42,22 +46,47 @@ class PoolOp final : public Op {
     h_ = AxisOf(window.h);
     w_ = AxisOf(window.w);
     count_padding_ = context.Int("count_include_pad", 0) != 0;
-    const Shape out{in[0], in[1], window.h.out, window.w.out};
-    BITTERN_TRY(SetOutput(context, 0, DType::kF32, out));
-    channels_ = static_cast<size_t>(in[0] * in[1]);
-    return {};
+    images_ = static_cast<size_t>(in[0]);
+    channels_ = static_cast<size_t>(in[1]);
+    return SetOutput(context, 0, DType::kF32,
+                     last_ ? Shape{in[0], window.h.out, window.w.out, in[1]}
+                           : Shape{in[0], in[1], window.h.out, window.w.out});
   }
 
   Result<void> Prepare(PrepareContext& context) override {
     kernel_ = kernels::SelectPool(context.cpu);
-    context.scratch_per_thread = kernels::PoolScratch(h_, w_) * sizeof(float);
+    if (!last_)
+      context.scratch_per_thread = kernels::PoolScratch(h_, w_) * sizeof(float);
     return {};
   }
 
   void Run(const RunContext& context) const noexcept override {
+    last_ ? RunPixels(context) : RunPlanes(context);
+  }
+
+  std::string Kernel() const override { return kernel_->name; }
+
+ private:
+  void RunPixels(const RunContext& context) const {
+    const kernels::PixelPoolArgs args{RunInput<float>(context, 0),
+                                      RunOutput<float>(context, 0),
+                                      h_,
+                                      w_,
+                                      count_padding_,
+                                      channels_};
+    context.pool->For(
+        images_ * h_.out * w_.out, Grain(channels_ * h_.kernel * w_.kernel, 1),
+        [&](size_t, size_t begin, size_t end) {
+          const auto run = kMax ? kernel_->max_pixels : kernel_->average_pixels;
+          run(args, begin, end - begin);
+        });
+  }
+
+  void RunPlanes(const RunContext& context) const {
     const size_t work = h_.out * w_.out * h_.kernel * w_.kernel;
     context.pool->For(
-        channels_, Grain(work, 1), [&](size_t part, size_t begin, size_t end) {
+        images_ * channels_, Grain(work, 1),
+        [&](size_t part, size_t begin, size_t end) {
           const kernels::PlanePoolArgs args{
               RunInput<float>(context, 0),
               RunOutput<float>(context, 0),
@@ -71,9 +100,6 @@ class PoolOp final : public Op {
         });
   }
 
-  std::string Kernel() const override { return kernel_->name; }
-
- private:
   static kernels::PoolAxis AxisOf(const WindowAxis& axis) {
     return {static_cast<size_t>(axis.in),
             static_cast<size_t>(axis.out),
@@ -84,8 +110,8 @@ class PoolOp final : public Op {
   }
 
   kernels::PoolAxis h_{}, w_{};
-  bool count_padding_ = false;
-  size_t channels_ = 0;
+  bool count_padding_ = false, last_ = false;
+  size_t images_ = 0, channels_ = 0;
   const kernels::PoolKernel* kernel_ = nullptr;
 };
 

@@ -93,6 +93,47 @@ TEST_CASE("pooled planes equal the reference") {
   }
 }
 
+TEST_CASE("pooled pixels equal the reference") {
+  constexpr size_t kImages = 2;
+  for (const auto& target : test::KernelsOnTargets<PoolKernel>(&PoolKernels)) {
+    for (const size_t channels : kWidths) {
+      for (const PoolAxis& w : Axes(6)) {
+        const PoolAxis h = Axis(4, std::min<size_t>(w.kernel, 3), w.stride,
+                                w.pad_before != 0, w.pad_after != 0);
+        CAPTURE(target.name, channels, w.kernel, w.stride, w.pad_before);
+        const float extremes[] = {-0.0f,    0.0f,      NAN,
+                                  INFINITY, -INFINITY, -3e38f};
+        Random random(channels);
+        Guarded x(kImages * h.in * w.in * channels * 4, 4);
+        for (size_t i = 0; i < kImages * h.in * w.in * channels; ++i) {
+          x.As<float>()[i] = random.Below(40) == 0 ? extremes[random.Below(6)]
+                                                   : random.Normal();
+        }
+        const size_t rows = kImages * h.out * w.out;
+        Guarded expected(rows * channels * 4, 4), got(rows * channels * 4, 4);
+        const bool count_padding = (h.out + w.out) % 2 == 0;
+        PixelPoolArgs args{
+            x.As<float>(), expected.As<float>(), h, w, count_padding, channels};
+        for (const bool max : {true, false}) {
+          const auto run = [max](const PoolKernel& k, const PixelPoolArgs& a,
+                                 size_t pixel, size_t pixels) {
+            max ? k.max_pixels(a, pixel, pixels)
+                : k.average_pixels(a, pixel, pixels);
+          };
+          args.y = expected.As<float>();
+          run(Reference(), args, 0, rows);
+          args.y = got.As<float>();
+          run(*target.kernel, args, 0, 1);
+          run(*target.kernel, args, 1, rows - 1);
+          REQUIRE(got.Intact());
+          REQUIRE(std::memcmp(got.As<void>(), expected.As<void>(),
+                              rows * channels * 4) == 0);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("pooled bytes equal the reference") {
   constexpr size_t kImages = 2;
   for (const auto& target : test::KernelsOnTargets<PoolKernel>(&PoolKernels)) {

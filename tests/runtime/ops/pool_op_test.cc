@@ -1,6 +1,7 @@
 // Pools against loops over each window.
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "tests/runtime/ops/op_runner.h"
@@ -75,6 +76,54 @@ TEST_CASE("Windows, padding, strides and ceil mode") {
       CHECK(wrong == 0);
     }
   }
+}
+
+// [N,C,H,W] as [N,H,W,C].
+std::vector<float> ChannelsLast(const Shape& s, const std::vector<float>& x) {
+  std::vector<float> last(x.size());
+  const int64_t pixels = s[2] * s[3];
+  for (int64_t i = 0; i < s.Elements(); ++i) {
+    const int64_t pixel = i % pixels, c = i / pixels % s[1],
+                  n = i / pixels / s[1];
+    last[static_cast<size_t>((n * pixels + pixel) * s[1] + c)] =
+        x[static_cast<size_t>(i)];
+  }
+  return last;
+}
+
+TEST_CASE("Pools of images with channels last give the same values") {
+  Random random(11);
+  for (const Shape& s :
+       {Shape{1, 1, 6, 6}, Shape{2, 21, 7, 5}, Shape{1, 70, 9, 30}}) {
+    auto x = random.Normals(static_cast<size_t>(s.Elements()));
+    x[7] = std::numeric_limits<float>::quiet_NaN();
+    AttributeMap attributes{{"kernel", Ints{3, 2}},
+                            {"strides", Ints{2, 1}},
+                            {"pads", Ints{1, 0, 1, 1}},
+                            {"count_include_pad", int64_t{1}}};
+    for (const char* op : {"MaxPool", "AveragePool"}) {
+      attributes["channels_last"] = int64_t{0};
+      const Value first = Run({op, {F32(s, x)}, attributes});
+      attributes["channels_last"] = int64_t{1};
+      const Shape last_shape{s[0], s[2], s[3], s[1]};
+      for (const size_t threads : {1u, 3u}) {
+        const Value last = Run({op,
+                                {F32(last_shape, ChannelsLast(s, x))},
+                                attributes,
+                                1,
+                                threads});
+        const Shape& out = first.type.shape;
+        REQUIRE(last.type.shape == Shape{out[0], out[2], out[3], out[1]});
+        const auto want = ChannelsLast(out, first.Floats());
+        CHECK(std::memcmp(last.data->data(), want.data(),
+                          want.size() * sizeof(float)) == 0);
+      }
+    }
+  }
+  CHECK(ErrorOf({"MaxPool",
+                 {Iota({4, 4})},
+                 {{"kernel", Ints{2, 2}}, {"channels_last", int64_t{1}}}}) ==
+        "input x: got [4,4], expected rank 4 (NCHW)");
 }
 
 TEST_CASE("GlobalAveragePool is the mean of each channel, of any rank") {
