@@ -8,8 +8,8 @@ process pinned to the same cores; they are asked in turn, a few inferences a rou
 hits all alike. A ratio is the other engine's time over that of Bittern's first model; the lines below the table are each
 model's against the fastest fp32, int8 and 1-bit engine. An engine that did not run is listed with its reason.
 
---avx2 DIR stands in for an AVX2-only CPU on one that has more: Bittern with --target avx2, onnxruntime from the copy that
-confine.py wrote to DIR, OpenVINO through its environment; MNN and LiteRT cannot be confined and are listed as not run.
+--avx2 DIR stands in for an AVX2-only CPU on one that has more: Bittern with --target avx2, onnxruntime and OpenVINO from the
+copies that confine.py wrote to DIR; MNN and LiteRT cannot be confined and are listed as not run.
 """
 
 import argparse

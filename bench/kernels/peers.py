@@ -6,8 +6,8 @@ torch (its float product is MKL's, its 8-bit one oneDNN's), onnxruntime (MatMul,
 float and on quantised tensors). One thread, every engine one process pinned to one core, asked in turn, so that a slow
 moment of the machine hits all alike; minima (Bittern's of means over the same time, of CPU time, so that a preemption is not
 counted). A ratio is Bittern's rate over the fastest peer's. --avx2 DIR confines all to
-AVX2: onnxruntime from the copy that bench/e2e/confine.py wrote to DIR, torch through oneDNN's and MKL's environment; OpenVINO
-is left out, as its own copy of onnxruntime's float kernels takes AVX-512 all the same.
+AVX2: onnxruntime and OpenVINO from the copies that bench/e2e/confine.py wrote to DIR, torch through oneDNN's and MKL's
+environment.
 """
 
 import argparse
@@ -160,8 +160,7 @@ def main() -> None:
 
     environment = AVX2 | {"PYTHONPATH": str(args.avx2.resolve())} if args.avx2 else {}
     isa = "avx2" if args.avx2 else "avx2|avxvnni|avx512[a-z]*|neon[a-z]*"
-    peers = [peer for peer in PEERS if not (args.avx2 and peer == "openvino")]
-    workers = {peer: Worker(peer, args.core, environment) for peer in peers}
+    workers = {peer: Worker(peer, args.core, environment) for peer in PEERS}
     results, failed = {}, {}
     for shape in SHAPES:
         text = "x".join(map(str, shape))

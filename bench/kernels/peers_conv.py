@@ -1,6 +1,6 @@
 """Times Bittern's 1-bit convolutions against OpenVINO's BinaryConvolution on the layers of ResNet-18, in one run.
 
-    python bench/kernels/peers_conv.py --bench build/release/bench/kernels/bittern_bench_kernels [--avx2] [--json OUT.json]
+    python bench/kernels/peers_conv.py --bench build/release/bench/kernels/bittern_bench_kernels [--avx2 DIR] [--json OUT.json]
 
 One thread on one core, in turn, the minimum of all rounds. "layer": fp32 pixels in, sign, convolution, scale, fp32 pixels
 out; for OpenVINO an inference of FakeQuantize (2 levels) and BinaryConvolution, less an inference of an empty model.
@@ -8,8 +8,7 @@ out; for OpenVINO an inference of FakeQuantize (2 levels) and BinaryConvolution,
 BinaryConvolution node alone, without the quantiser and the reorders around it. A ratio is OpenVINO's time over Bittern's.
 Both pad with exact zeros.
 
---avx2 narrows Bittern to AVX2. OpenVINO cannot be narrowed as far: ONEDNN_MAX_CPU_ISA=AVX2 takes VPOPCNTDQ from its binary
-kernel but not the 512-bit registers (the profiler still says jit_avx512_u1), so it stays the stronger machine.
+--avx2 DIR confines both to AVX2: OpenVINO is the copy that bench/e2e/confine.py wrote to DIR.
 """
 
 import argparse
@@ -27,6 +26,7 @@ SHAPES = [  # input channels, size, filters, stride: 3x3, padding 1
     (64, 56, 128, 2), (128, 28, 256, 2), (256, 14, 512, 2),
 ]  # fmt: skip
 WORKER_SWITCH = "--worker"
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
 
 
 def shape_name(shape: tuple) -> str:
@@ -113,14 +113,14 @@ def keep_best(best: dict, index: int, got: dict) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bench", type=Path, required=True)
-    parser.add_argument("--avx2", action="store_true")
+    parser.add_argument("--avx2", type=Path, metavar="DIR", help="confine both to AVX2; DIR is what bench/e2e/confine.py wrote")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=30, help="inferences of OpenVINO a round")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
-    environment = dict(os.environ) | ({"ONEDNN_MAX_CPU_ISA": "AVX2"} if args.avx2 else {})
+    environment = dict(os.environ) | (AVX2 | {"PYTHONPATH": str(args.avx2.resolve())} if args.avx2 else {})
     command = [sys.executable, __file__, WORKER_SWITCH, str(args.runs)]
     peer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
     version = json.loads(peer.stdout.readline())["version"]
@@ -146,7 +146,7 @@ def main() -> None:
         print("| " + " | ".join(cells) + " |")
     if args.json:
         rows = {shape_name(shape): {"bittern": ours[i], "openvino": theirs[i]} for i, shape in enumerate(SHAPES)}
-        args.json.write_text(json.dumps({"openvino": version, "avx2": args.avx2, "layers": rows}, indent=1) + "\n")
+        args.json.write_text(json.dumps({"openvino": version, "avx2": bool(args.avx2), "layers": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
