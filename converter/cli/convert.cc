@@ -20,6 +20,7 @@ struct Options {
   std::vector<std::string> shapes;
   std::string sign_zero = "exact";
   std::string input_scale = "exact";
+  std::string leftovers = "f32";
   std::string preprocess, labels, report;
   bool verify = false;
 };
@@ -32,7 +33,8 @@ convert::InputScale InputScaleOf(const std::string& name) {
 
 // These change numbers on purpose.
 bool IsLossy(const Options& options) {
-  return options.sign_zero == "positive" || options.input_scale != "exact";
+  return options.sign_zero == "positive" || options.input_scale != "exact" ||
+         options.leftovers != "f32";
 }
 
 // Runs both on random inputs, prints where they differ, and fails where the
@@ -46,8 +48,8 @@ Outcome Verify(const Options& options) {
   PrintComparison(comparison, false);
   if (!IsLossy(options)) return CheckComparison(comparison);
   fmt::print(
-      "differences are not judged: --sign-zero or --input-scale changes "
-      "numbers\n");
+      "differences are not judged: --sign-zero, --input-scale or --leftovers "
+      "changes numbers\n");
   return {};
 }
 
@@ -59,6 +61,7 @@ Outcome Convert(const Options& options) {
   }
   convert_options.passes.sign_zero_positive = options.sign_zero == "positive";
   convert_options.passes.input_scale = InputScaleOf(options.input_scale);
+  convert_options.passes.leftovers_int8 = options.leftovers == "int8";
   convert_options.preprocess_json = options.preprocess;
   convert_options.labels_file = options.labels;
   const bool terminal = isatty(STDERR_FILENO) != 0;
@@ -106,6 +109,13 @@ void AddConvert(CLI::App& app, Outcome* outcome) {
           "8-bit weights that include the scales)")
       ->capture_default_str()
       ->check(CLI::IsMember({"exact", "fast16", "fast8"}));
+  command
+      ->add_option(
+          "--leftovers", options->leftovers,
+          "Layers trained in float (stem, shortcuts, heads): f32, or int8: "
+          "weights rounded to 8 bits and inputs quantised at run time, lossy")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"f32", "int8"}));
   command->add_option(
       "--preprocess", options->preprocess,
       "JSON: how images become the input (size, resize, scale, mean, std)");

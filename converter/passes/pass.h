@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ enum class InputScale { kExact, kFast16, kFast8 };
 struct PassOptions {
   bool sign_zero_positive = false;  // --sign-zero positive: Sign(0) = +1, lossy
   InputScale input_scale = InputScale::kExact;
+  bool leftovers_int8 = false;  // --leftovers int8, lossy
 };
 
 struct PassContext {
@@ -46,6 +48,7 @@ struct PassContext {
   std::map<std::string, std::string> patterns;  // of quantisers, by the name of
                                                 // the codes they make
   std::map<std::string, GroupedWeights> groups;  // by the name of the weight
+  std::set<std::string> leftovers;  // nodes whose float weights were rounded
 };
 
 struct Pass {

@@ -28,6 +28,8 @@ Result<void> SplitHeads(Graph& graph, PassContext& context);
 Result<void> SinkTransposes(Graph& graph, PassContext& context);
 Result<void> BinarizeActivations(Graph& graph, PassContext& context);
 Result<void> QuantiseActivations(Graph& graph, PassContext& context);
+Result<void> QuantiseLeftoverWeights(Graph& graph, PassContext& context);
+Result<void> QuantiseLeftoverInputs(Graph& graph, PassContext& context);
 Result<void> PatchConvolutions(Graph& graph, PassContext& context);
 Result<void> SinkQuantisers(Graph& graph, PassContext& context);
 Result<void> RecogniseWeights(Graph& graph, PassContext& context);

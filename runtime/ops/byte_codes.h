@@ -23,6 +23,19 @@ struct ByteLayout {
       : rows(static_cast<size_t>(type.shape.Leading())),
         cols(static_cast<size_t>(type.shape.Last())) {}
 
+  // For what treats all elements alike: as few rows as can be, of at most 4096
+  // columns. A row of three colours would cost more than its elements do.
+  void JoinRows() {
+    constexpr size_t kLong = 4096;
+    if (cols == 0) return;
+    for (size_t joined = kLong / cols; joined > 1; --joined) {
+      if (rows % joined != 0) continue;
+      rows /= joined;
+      cols *= joined;
+      return;
+    }
+  }
+
   kernels::CodeBytes View(void* data) const {
     return {static_cast<uint8_t*>(data), static_cast<ptrdiff_t>(cols), rows,
             cols};
@@ -62,6 +75,8 @@ class ByteQuantiserSpec {
   // Checks all that, and sets output 0 to codes of this shape.
   Result<void> Infer(const InferContext& context, const Inputs& inputs,
                      const Shape& shape);
+
+  kernels::ScalePer per() const { return quantiser_.per; }
 
   // Scratch of MakeRunnable, aligned to 64.
   size_t ScratchBytes() const;

@@ -75,6 +75,10 @@ Result<void> QuantizeOp::Infer(const InferContext& context) {
                                shape));
   BITTERN_TRY(ReadSource(context));
   layout_ = ByteLayout(context.outputs[0]);
+  if (quantiser_.per() == kernels::ScalePer::kTensor &&
+      source_ != ByteSource::kLayerNorm) {
+    layout_.JoinRows();
+  }
   return {};
 }
 

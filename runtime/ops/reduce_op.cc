@@ -126,14 +126,35 @@ Result<void> ReduceOp::Prepare(PrepareContext& context) {
   return {};
 }
 
+// Extreme of the first floats of a long row, whose number goes to *count: that
+// of 64 columns, then of all of these.
+float ReduceOp::ReduceColumns(const float* row, size_t* count) const {
+  constexpr size_t kColumns = 64;
+  float best[kColumns];
+  *count -= *count % kColumns;
+  std::copy_n(row, kColumns, best);
+  for (size_t i = kColumns; i < *count; i += kColumns)
+    Accumulate(row + i, best, kColumns);
+  for (size_t half = kColumns / 2; half != 0; half /= 2)
+    Accumulate(best + half, best, half);
+  return best[0];
+}
+
 template <class T>
 T ReduceOp::ReduceRow(const T* row) const {
-  const size_t count = dim_[rank_ - 1].size;
+  size_t count = dim_[rank_ - 1].size;
+  T value = Identity<T>(reduction_);
   if constexpr (std::is_same_v<T, float>) {
     if (reduction_ == Reduction::kSum || reduction_ == Reduction::kMean)
       return norm_->row_sum(row, count);
+    constexpr size_t kLong = 128;
+    if (reduction_ != Reduction::kProd && count >= kLong) {
+      size_t columns = count;
+      value = Combine(reduction_, value, ReduceColumns(row, &columns));
+      row += columns;
+      count -= columns;
+    }
   }
-  T value = Identity<T>(reduction_);
   for (size_t i = 0; i < count; ++i) value = Combine(reduction_, value, row[i]);
   return value;
 }

@@ -37,6 +37,7 @@ class ReduceOp : public Op {
   void Rows(const T* in, T* out, size_t begin, size_t end) const;
   template <class T>
   T ReduceRow(const T* row) const;
+  float ReduceColumns(const float* row, size_t* count) const;
   template <class T>
   void Accumulate(const T* row, T* out, size_t count) const;
   template <class T>

@@ -120,6 +120,41 @@ TEST_CASE("the packed model answers as the float graph of the collapsed form") {
   CHECK(packed == reference);
 }
 
+TEST_CASE("leftovers in int8: no float product is left, logits stay close") {
+  ConvertOptions options;
+  options.passes.leftovers_int8 = true;
+  const fs::path out = Scratch("leftovers.bittern");
+  const Result<Report> report =
+      ConvertFile(ModelFile("digits.onnx").string(), out.string(), options);
+  if (!report.ok()) FAIL(report.error().message);
+  CHECK(report.value().macs_float == 0);
+  int leftovers = 0;
+  for (const LayerRecord& layer : report.value().layers) {
+    INFO(layer.name);
+    CHECK(layer.reason.empty());
+    if (layer.pattern.find("leftover") == std::string::npos) continue;
+    CHECK(layer.weights == "8 bit signed, exact");
+    ++leftovers;
+  }
+  CHECK(leftovers == 3);  // patch embedding and two heads
+  const fs::path plain = Scratch("plain.bittern");
+  REQUIRE(Convert("digits.onnx", plain).ok());
+  const std::vector<float> packed = LogitsOfFile(out);
+  const std::vector<float> reference = LogitsOfFile(plain);
+  REQUIRE(packed.size() == reference.size());
+  const size_t classes = packed.size() / kImages;
+  size_t same = 0;
+  for (size_t i = 0; i < packed.size(); i += classes) {
+    const auto best = [&](const std::vector<float>& logits) {
+      const auto first = logits.begin() + static_cast<ptrdiff_t>(i);
+      return std::max_element(first, first + static_cast<ptrdiff_t>(classes)) -
+             first;
+    };
+    same += best(packed) == best(reference) ? 1 : 0;
+  }
+  CHECK(same * 100 >= kImages * 96);
+}
+
 TEST_CASE("a batch that the source leaves open is open in the file") {
   const auto source =
       fs::path(BITTERN_SOURCE_DIR) / "tests/data/onnx/class_token/model.onnx";

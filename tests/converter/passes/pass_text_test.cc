@@ -4,6 +4,7 @@
 //   graph before
 //   -- [a note or a layer record that is expected, one per line]
 //   graph after ("unchanged" if it must stay)
+// Passes run with --leftovers int8; nodes named "leftover" had float weights.
 // The graph after is what the pass must give, and what it must leave alone when
 // it runs on that again; both are verified.
 #include <fmt/format.h>
@@ -82,6 +83,8 @@ Outcome RunOn(const std::string& text, const Pass* pass) {
     return Failed("inference", typed.error());
   }
   PassContext context;
+  context.options.leftovers_int8 = true;  // only its own two passes ask
+  context.leftovers = {"leftover"};
   if (pass != nullptr) {
     Result<void> run = RunPass(*pass, graph, context);
     if (!run.ok()) return Failed("the pass", run.error());

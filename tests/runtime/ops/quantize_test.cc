@@ -31,7 +31,8 @@ const std::vector<Range> kRanges = {{0, 1, "u1c"},
                                     {0, 3, "bipolar2c", true},
                                     {16, 16, "u8c"},
                                     {-1, -1, "s2c"}};
-const std::vector<Shape> kShapes = {{1}, {3, 49}, {2, 5, 96}, {1, 2, 197}};
+const std::vector<Shape> kShapes = {
+    {1}, {3, 49}, {2, 5, 96}, {1, 2, 197}, {1500, 3}};
 
 Shape ScalesOf(ScalePer per, Shape shape) {
   if (per == ScalePer::kTensor) return {1};

@@ -103,6 +103,25 @@ TEST_CASE("A sum over the last axis is the row sum bit for bit") {
   }
 }
 
+TEST_CASE("The extreme of a long row is found wherever it stands") {
+  for (const int64_t size : {127, 128, 191, 192, 1000}) {
+    for (int64_t at = 0; at < size; ++at) {
+      std::vector<float> x(static_cast<size_t>(2 * size), -1.5f);
+      x[static_cast<size_t>(size + at)] = 3;
+      const Value row = F32({2, size}, x);
+      const AttributeMap last = {{"axes", Ints{1}}};
+      CHECK(Run({"ReduceMax", {row}, last}).Floats() ==
+            std::vector<float>{-1.5f, 3});
+      for (float& v : x) v = -v;
+      CHECK(Run({"ReduceMin", {F32({2, size}, x)}, last}).Floats() ==
+            std::vector<float>{1.5f, -3});
+      x[static_cast<size_t>(at)] = std::numeric_limits<float>::quiet_NaN();
+      CHECK(std::isnan(
+          Run({"ReduceMax", {F32({2, size}, x)}, last}).Floats()[0]));
+    }
+  }
+}
+
 TEST_CASE("No axes attribute reduces everything; corners") {
   const Value x = F32({2, 2}, {1, 2, 3, 4});
   const Value all = Run({"ReduceSum", {x}});
