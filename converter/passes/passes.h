@@ -39,6 +39,7 @@ Result<void> FuseRowMoves(Graph& graph, PassContext& context);
 Result<void> PlaceRowMoves(Graph& graph, PassContext& context);
 Result<void> FuseResidual(Graph& graph, PassContext& context);
 Result<void> FuseSignEpilogue(Graph& graph, PassContext& context);
+Result<void> FuseSignOutput(Graph& graph, PassContext& context);
 Result<void> FuseNormBinarize(Graph& graph, PassContext& context);
 Result<void> FuseByteEpilogue(Graph& graph, PassContext& context);
 Result<void> FuseQuantizeSource(Graph& graph, PassContext& context);

@@ -52,6 +52,7 @@ constexpr std::array kAllPasses = {
     Pass{"fuse_byte_epilogue", &FuseByteEpilogue},
     Pass{"fuse_quantize_source", &FuseQuantizeSource},
     Pass{"restore_signs", &RestoreSigns},
+    Pass{"fuse_sign_output", &FuseSignOutput},
     Pass{"erase_identity", &EraseIdentity},
     Pass{"compact_scales", &CompactScales},
     Pass{"compact_attention_terms", &CompactAttentionTerms},

@@ -103,6 +103,10 @@ struct EpilogueArgs {
   // virtual lanes, for the LayerNorm that follows. Zeroed by the caller; strips
   // of a row come in ascending order and start at multiples of 16.
   float* lane_sums = nullptr;
+  // Of kScaleF32 and kFloatF32, where codes.sign is not null (one group of all
+  // columns): also planes, code = sign(fl(v + sign_shift[n])), v the finished
+  // value.
+  const float* sign_shift = nullptr;  // [n], or null: sign(v)
   // Bytes; the quantiser's columns are channels, its rows those of the product.
   ByteQuantiser quantiser;
   CodeBytes bytes{};
@@ -113,7 +117,7 @@ struct EpilogueArgs {
   size_t channels = 0;
 };
 
-// Plane-writing kinds need col % 64 == 0 inside a group, and for kGroupNormSign
+// What writes planes needs col % 64 == 0 inside a group, and for kGroupNormSign
 // whole groups per strip: col and cols are multiples of codes.group. Planners
 // that cannot give that (cols of a strip not a multiple of the group) widen the
 // strip to all columns. Every bit of the words covered is written (padding bits

@@ -109,6 +109,9 @@ void StoreCode(const CodePlanes& p, size_t row, size_t column, int code) {
 void PutF32(const EpilogueArgs& args, size_t m, size_t n, float v) {
   RowAt(args.out_f32, args.out_stride, m)[n] = v;
   if (args.lane_sums != nullptr) args.lane_sums[16 * m + n % 16] += v;
+  if (args.codes.sign == nullptr) return;
+  const float shift = args.sign_shift != nullptr ? args.sign_shift[n] : 0;
+  StoreCode(args.codes, m, n, SignCode(v, 1, shift));
 }
 
 void PutByte(const EpilogueArgs& args, size_t m, size_t n, float v) {

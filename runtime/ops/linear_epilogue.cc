@@ -21,7 +21,8 @@ constexpr const char* kLabels[kLinearInputs] = {
     "residual",    "gamma",       "beta",        "a",
     "z",           "correction",  "row_scale",   "row_term",
     "column_term", "step_values", "group_scale", "group_zero"};
-constexpr const char* kForms[] = {"f32", "bytes", "sign", "group_norm_sign"};
+constexpr const char* kForms[] = {"f32", "f32_sign", "bytes", "sign",
+                                  "group_norm_sign"};
 
 // Which optional inputs each form of epilogue takes, as bits of LinearInput.
 constexpr uint32_t Bits(std::initializer_list<LinearInput> inputs) {
@@ -37,7 +38,8 @@ constexpr uint32_t kIntegerInputs = Bits(
     {kLinearCorrection, kLinearRowScale, kLinearRowTerm, kLinearColumnTerm});
 constexpr uint32_t kGroupInputs = Bits({kLinearGroupScale, kLinearGroupZero});
 constexpr uint32_t kTaken[] = {
-    kFloatInputs, kFloatInputs | Bits({kLinearA, kLinearZ}),
+    kFloatInputs, kFloatInputs | Bits({kLinearZ}),
+    kFloatInputs | Bits({kLinearA, kLinearZ}),
     kRequired | Bits({kLinearA, kLinearZ}),
     kRequired | Bits({kLinearGamma, kLinearBeta, kLinearA, kLinearZ})};
 
@@ -92,9 +94,15 @@ Result<void> LinearEpilogue::ReadForm(const InferContext& context) {
   const auto* form = std::find(std::begin(kForms), std::end(kForms), name);
   if (form == std::end(kForms)) {
     return WrongAttribute(context, "epilogue", "'" + std::string(name) + "'",
-                          "f32, bytes, sign or group_norm_sign");
+                          "f32, f32_sign, bytes, sign or group_norm_sign");
   }
   form_ = static_cast<Form>(form - std::begin(kForms));
+  const size_t outputs = form_ == Form::kF32Sign ? 2 : 1;
+  if (context.outputs.size() != outputs) {
+    return WrongAttribute(context, "epilogue", "'" + std::string(name) + "'",
+                          std::to_string(outputs) + " outputs for it, not " +
+                              std::to_string(context.outputs.size()));
+  }
   const bool bits = product_.types.activations == Operand::kSign &&
                     product_.types.weights == Operand::kBipolar;
   if (!IsSign() || bits) return CheckUnused(context);
@@ -262,10 +270,22 @@ Result<void> LinearEpilogue::InferFloats(const InferContext& context) {
   }
   if (form_ == Form::kF32)
     return SetOutput(context, 0, DType::kF32, product_.out);
+  if (form_ == Form::kF32Sign) return InferBoth(context);
   BITTERN_TRY(quantiser_.Infer(
       context, {kLinearA, kLinearZ, kLabels[kLinearA], kLabels[kLinearZ], true},
       product_.out));
   bytes_ = ByteLayout(context.outputs[0]);
+  return {};
+}
+
+Result<void> LinearEpilogue::InferBoth(const InferContext& context) {
+  if (Has(context, kLinearZ)) {
+    BITTERN_TRY(CheckConstant(context, kLinearZ, kLabels[kLinearZ], DType::kF32,
+                              Shape{product_.out.Last()}));
+  }
+  BITTERN_TRY(SetOutput(context, 0, DType::kF32, product_.out));
+  BITTERN_TRY(SetSignOutput(context, 1, product_.out, 0));
+  codes_ = CodeLayout(context.outputs[1]);
   return {};
 }
 
@@ -328,7 +348,11 @@ void LinearEpilogue::SetFloats(const RunContext& context, uint8_t* scratch,
     scratch += AlignUp64(m_ * sizeof(float));
   }
   if (spread_term_) args.row_term = Spread(args.row_term, m_, scratch);
-  if (form_ == Form::kF32) {
+  if (form_ == Form::kF32Sign) {
+    args.codes = codes_.View(context.outputs[1]);
+    args.sign_shift = RunInput<float>(context, kLinearZ);
+  }
+  if (form_ != Form::kBytes) {
     args.out_stride = args.residual_stride;
     args.out_f32 = RunOutput<float>(context, 0);
   } else {

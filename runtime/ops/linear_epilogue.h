@@ -87,7 +87,7 @@ class LinearEpilogue {
                              uint8_t* scratch) const noexcept;
 
  private:
-  enum class Form : uint8_t { kF32, kBytes, kSign, kGroupNormSign };
+  enum class Form : uint8_t { kF32, kF32Sign, kBytes, kSign, kGroupNormSign };
 
   Result<void> ReadForm(const InferContext& context);
   Result<void> CheckUnused(const InferContext& context) const;
@@ -99,6 +99,7 @@ class LinearEpilogue {
   Result<void> CheckSums(const InferContext& context) const;
   Result<void> InferFloats(const InferContext& context);
   Result<void> InferSigns(const InferContext& context);
+  Result<void> InferBoth(const InferContext& context);
   Result<void> MakeWindows(const PrepareContext& context);
   bool MakeThresholds(const PrepareContext& context);
   void SetWindows(kernels::EpilogueArgs& args) const;

@@ -14,6 +14,7 @@ using kernels::EpilogueKind;
 using kernels::EpilogueStep;
 
 size_t LinearEpilogue::StripUnit() const {
+  if (form_ == Form::kF32Sign) return 64;
   if (!IsSign()) return 1;
   // Strips of codes are whole words inside a group, or whole groups where a
   // group is no whole words or is normed (epilogue.h).
@@ -26,6 +27,7 @@ Result<void> LinearEpilogue::Prepare(const PrepareContext& context) {
   EpilogueKind kind = EpilogueKind::kWindowSign;
   switch (form_) {
     case Form::kF32:
+    case Form::kF32Sign:
       kind = floats ? EpilogueKind::kFloatF32 : EpilogueKind::kScaleF32;
       break;
     case Form::kBytes:

@@ -235,7 +235,7 @@ constexpr auto kAttributes = WithEpilogueAttributes(
 
 }  // namespace
 
-constinit const OpInfo kLowBitConvOp = SimpleOpInfo(
-    "LowBitConv", 3, kLinearInputs, kAttributes, &CreateOp<LowBitConvOp>);
+constinit const OpInfo kLowBitConvOp = {
+    "LowBitConv", 3, kLinearInputs, 1, 2, kAttributes, &CreateOp<LowBitConvOp>};
 
 }  // namespace bittern::runtime

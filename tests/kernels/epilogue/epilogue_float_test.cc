@@ -221,6 +221,38 @@ TEST_CASE("signs of finished floats equal the reference") {
       });
 }
 
+TEST_CASE("floats and their signs at once equal the reference") {
+  ForEachCase({EpilogueKind::kScaleF32, EpilogueKind::kFloatF32},
+              [](const Target& target, Layer& layer, EpilogueArgs args,
+                 const EpilogueStrip& strip, bool exact) {
+                const size_t n = layer.n;
+                if (args.bias != nullptr) args.sign_shift = layer.values.data();
+                std::vector<float> floats[2];
+                std::vector<TestPlanes> planes;
+                for (size_t i = 0; i < 2; ++i) {
+                  floats[i].assign(kRows * n, 7.0f);
+                  const TestPlanes& p = planes.emplace_back(kRows, n, n);
+                  std::memset(p.planes().valid_count, 0, kRows * 4);
+                  args.codes = p.planes();
+                  args.out_f32 = floats[i].data();
+                  args.out_stride = static_cast<ptrdiff_t>(n * 4);
+                  (i == 0 ? Reference(target.kernel->kind) : *target.kernel)
+                      .run(args, strip);
+                }
+                REQUIRE(planes[1].Intact());
+                if (!exact) {
+                  REQUIRE(test::CountDifferent(planes[1].planes(),
+                                               planes[0].planes()) <=
+                          kStripRows * strip.cols / kUnfusedOneIn + 1);
+                  return;
+                }
+                REQUIRE(std::memcmp(floats[0].data(), floats[1].data(),
+                                    floats[0].size() * 4) == 0);
+                REQUIRE(test::SameRows(planes[1].planes(), planes[0].planes(),
+                                       0, kRows));
+              });
+}
+
 TEST_CASE("row sums have the bits of the row sum of the finished row") {
   for (const EpilogueKind kind :
        {EpilogueKind::kScaleF32, EpilogueKind::kFloatF32}) {

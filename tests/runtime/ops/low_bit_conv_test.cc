@@ -245,6 +245,55 @@ TEST_CASE("Signs and bytes of what a convolution gives") {
   }
 }
 
+TEST_CASE("Floats and the signs of what is added to them, at once") {
+  Random random(75);
+  for (const Geometry& g : kGeometries) {
+    const Layer layer(random, g, "sign", "bipolar");
+    INFO(g.ic << " to " << g.oc << " in " << g.groups);
+    const auto n = static_cast<size_t>(g.oc);
+    const auto slope = random.Normals(n);
+    auto shift = random.Normals(n);
+    std::vector<float> expected = layer.Loops();
+    shift[0] = -std::max(expected[0], expected[0] * slope[0]);  // a zero
+    const auto residual = std::vector<float>(expected.size(), 0.0f);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const float y = residual[i] + expected[i];
+      expected[i] = y < 0 ? y * slope[i % n] : y;
+    }
+    OpCall call = layer.Call("f32_sign");
+    call.attributes["functions"] = std::string("residual prelu");
+    call.inputs[kResidual] = F32(layer.Out(), residual);
+    call.inputs[kStepValues] = Constant(F32({1, g.oc}, slope));
+    call.inputs[kZ] = Constant(F32({g.oc}, shift));
+    call.outputs = 2;
+    for (const auto& cpu : EveryCpu()) {
+      for (const size_t threads : {1u, 3u}) {
+        INFO(kernels::BestTarget(cpu) << ", " << threads << " threads");
+        call.cpu = cpu;
+        call.threads = threads;
+        const std::vector<Value> out = RunAll(call);
+        CHECK(Different(out[0].Floats(), expected) == 0);
+        const std::vector<int> codes = Codes(out[1]);
+        size_t wrong = 0;
+        for (size_t i = 0; i < codes.size(); ++i)
+          wrong += codes[i] != SignOf(expected[i] + shift[i % n]);
+        CHECK(wrong == 0);
+      }
+    }
+  }
+  const Layer layer(random, kGeometries[1], "sign", "bipolar");
+  OpCall call = layer.Call("f32_sign");
+  CHECK(ErrorOf(call) ==
+        "epilogue: got 'f32_sign', expected 2 outputs for it, not 1");
+  call.outputs = 2;
+  call.inputs[kZ] = Constant(F32({1}, {0.5f}));
+  CHECK(ErrorOf(call) == "input z: got f32[1], expected f32[70]");
+  OpCall one = layer.Call("f32");
+  one.outputs = 2;
+  CHECK(ErrorOf(one) ==
+        "epilogue: got 'f32', expected 1 outputs for it, not 2");
+}
+
 TEST_CASE("A zero point and a scale of the whole image") {
   Random random(73);
   const Geometry g{{6, 3, 1, 1, 1, 1}, {5, 3, 2, 1, 1, 1}, 2, 12, 20};
