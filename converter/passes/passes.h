@@ -38,6 +38,7 @@ Result<void> RecogniseCodeAttention(Graph& graph, PassContext& context);
 Result<void> FuseRowMoves(Graph& graph, PassContext& context);
 Result<void> PlaceRowMoves(Graph& graph, PassContext& context);
 Result<void> FuseResidual(Graph& graph, PassContext& context);
+Result<void> JoinConvolutions(Graph& graph, PassContext& context);
 Result<void> FuseSignEpilogue(Graph& graph, PassContext& context);
 Result<void> FuseSignOutput(Graph& graph, PassContext& context);
 Result<void> FuseNormBinarize(Graph& graph, PassContext& context);

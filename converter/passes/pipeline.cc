@@ -45,6 +45,7 @@ constexpr std::array kAllPasses = {
     Pass{"fuse_row_moves", &FuseRowMoves},
     Pass{"erase_identity", &EraseIdentity},
     Pass{"fuse_residual", &FuseResidual},
+    Pass{"join_convolutions", &JoinConvolutions},
     Pass{"fuse_sign_epilogue", &FuseSignEpilogue},
     Pass{"fuse_norm_binarize", &FuseNormBinarize},
     Pass{"erase_identity", &EraseIdentity},

@@ -55,7 +55,27 @@ class BinaryConv(nn.Module):
         return F.conv2d(x, 0.02 * self.scale.abs() * sign, stride=self.stride, padding=1)
 
 
+class MeanBinaryConv(nn.Module):
+    """A convolution by mean|W| sign(W), a mean for each filter (ReActNet's HardBinaryConv); its straight-through residue stays in the export."""
+
+    def __init__(self, channels: int, filters: int, kernel: int, stride: int):
+        super().__init__()
+        self.weight = nn.Parameter(0.1 * torch.randn(filters, channels, kernel, kernel))
+        self.stride = stride
+        self.spelled_out = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        w = self.weight
+        scale = w.abs().mean(3, keepdim=True).mean(2, keepdim=True).mean(1, keepdim=True).detach()
+        if self.spelled_out:
+            stand_in = torch.clamp(w, -1.0, 1.0)
+            binary = (scale * torch.sign(w)).detach() - stand_in.detach() + stand_in
+        else:
+            binary = scale * SignClip.apply(w)
+        return F.conv2d(x, binary, stride=self.stride, padding=w.shape[-1] // 2)
+
+
 def set_spelled_out(model: nn.Module, spelled_out: bool) -> None:
     for module in model.modules():
-        if isinstance(module, (BinaryActivation, BinaryConv)):
+        if isinstance(module, (BinaryActivation, BinaryConv, MeanBinaryConv)):
             module.spelled_out = spelled_out
