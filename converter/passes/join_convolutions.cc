@@ -27,8 +27,7 @@ bool IsPlain(const Graph& graph, ValueId y) {
   const Node* conv = ProducerIf(graph, y, "LowBitConv");
   return conv != nullptr && OnlyUser(graph, y) &&
          conv->inputs.size() <= kResidualInput &&
-         conv->inputs.back() != kNone &&
-         StringOf(*conv, "epilogue") == "f32" &&
+         conv->inputs.back() != kNone && StringOf(*conv, "epilogue") == "f32" &&
          conv->attributes.count("functions") == 0 &&
          IntOf(*conv, "groups", 1) == 1;
 }
