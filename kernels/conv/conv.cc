@@ -14,8 +14,9 @@ namespace {
 
 constexpr size_t kStripBytes = 8 << 10;         // a quarter of a 32 KiB L1
 constexpr size_t kDirectStripBytes = 16 << 10;  // it reads little else from L1
-constexpr size_t kBlockBytes = 48 << 10;  // of gathered windows: L2 at most
-constexpr size_t kBandBytes = 64 << 10;   // of packed image rows
+constexpr size_t kBlockBytes = 48 << 10;      // of gathered windows: L2 at most
+constexpr size_t kBandBytes = 64 << 10;       // of packed image rows
+constexpr size_t kMostBandBytes = 256 << 10;  // for a single output row
 
 // Columns of a strip: whole tiles and whole units, or all of them.
 size_t StripCols(size_t n, size_t nr, size_t unit) {
@@ -36,6 +37,21 @@ class Parts {
   size_t at_ = 0;
 };
 
+// Whether windows are read where they lie in padded rows; sets how many output
+// rows a band is for.
+bool PlanBands(ConvPlan& plan) {
+  const ConvGeometry& g = plan.query.geometry;
+  if (!plan.kernel.gemm->reads_offsets || !plan.gathers || g.groups != 1)
+    return false;
+  const size_t width = Reach(g.w, g.w.out), one = Reach(g.h, 1);
+  if (width > kMostBandBytes / sizeof(float) / g.ic / one) return false;
+  const size_t row = width * g.ic * sizeof(float);
+  const size_t fit = kBandBytes / row;
+  plan.block_rows =
+      std::min(g.h.out, fit <= one ? size_t{1} : (fit - one) / g.h.stride + 1);
+  return true;
+}
+
 void PlanGather(ConvPlan& plan) {
   const ConvQuery& q = plan.query;
   const ConvGeometry& g = q.geometry;
@@ -55,6 +71,7 @@ void PlanGather(ConvPlan& plan) {
       plan.joins_groups
           ? plan.strip_rows
           : std::max<size_t>(1, kBlockBytes / window_bytes / gemm.mr) * gemm.mr;
+  plan.bands = PlanBands(plan);
   plan.group_bytes = RoundUp(gemm.packed_rhs_bytes(q.types, n, k), 64);
   plan.filter_bytes = g.groups * plan.group_bytes;
   Parts parts;
@@ -63,10 +80,13 @@ void PlanGather(ConvPlan& plan) {
       plan.joins_groups ? plan.strip_rows * gemm.nr * sizeof(int32_t) : 0);
   plan.part_at[kWindows] =
       parts.Take(!plan.gathers ? 0
-                 : planes      ? CodePlanesBytes(plan.block_rows, k, k)
-                               : plan.block_rows * window_bytes);
+                 : plan.bands  ? Reach(g.h, plan.block_rows) *
+                                    Reach(g.w, g.w.out) * g.ic * sizeof(float)
+                 : planes ? CodePlanesBytes(plan.block_rows, k, k)
+                          : plan.block_rows * window_bytes);
   plan.part_at[kPacked] =
-      parts.Take(gemm.packed_lhs_bytes != nullptr
+      parts.Take(plan.bands ? k * sizeof(uint32_t)
+                 : gemm.packed_lhs_bytes != nullptr
                      ? gemm.packed_lhs_bytes(q.types, plan.block_rows, k)
                      : 0);
   plan.part_at[kGemm] = parts.Take(
@@ -166,6 +186,8 @@ void ConvRows(const ConvPlan& plan, const ConvRun& run, size_t begin,
     DirectRows(plan, run, begin, end, scratch);
   } else if (plan.kernel.depthwise != nullptr) {
     DepthwiseRows(plan, run, begin, end, scratch);
+  } else if (plan.bands) {
+    BandRows(plan, run, begin, end, scratch);
   } else {
     GatherRows(plan, run, begin, end, scratch);
   }

@@ -125,8 +125,11 @@ struct ConvPlan {
   const EpilogueKernel* epilogue;
   bool gathers;       // false: 1x1, stride 1, no padding: pixels are rows
   bool joins_groups;  // a strip holds all groups
+  bool bands;  // in place of windows: padded image rows, which the kernel reads
+               // by offsets
   size_t strip_cols, strip_rows;
-  size_t block_rows;    // output pixels gathered at once, or image rows packed
+  size_t block_rows;    // output pixels gathered at once, or image rows packed,
+                        // or output rows of a band
   size_t filter_bytes;  // packed filters
   size_t group_bytes;   // those of one group, for a GEMM kernel
   size_t scratch_bytes;

@@ -11,6 +11,7 @@ namespace bittern::kernels {
 
 // Parts of scratch (ConvPlan::part_at).
 enum GatherPart : size_t { kTile, kWindows, kPacked, kGemm };
+constexpr size_t kOffsets = kPacked;  // of a band; its kernels pack nothing
 enum DirectPart : size_t { kRowFlags, kPixels, kTapRuns, kImage };
 
 // Pixels of one strip that lose the same taps to the padding.
@@ -41,11 +42,18 @@ inline bool JoinsTaps(const DirectKernel& kernel, size_t ic) {
          DirectPixelBytes(kernel, ic);
 }
 
+// Inputs that `out` outputs of an axis look at, padding included.
+inline size_t Reach(const ConvAxis& axis, size_t out) {
+  return (out - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1;
+}
+
 bool NeedsGather(const ConvQuery& query);
 bool TakesQuery(const ConvKernel& kernel, const ConvQuery& query);
 
 void GatherRows(const ConvPlan& plan, const ConvRun& run, size_t begin,
                 size_t end, void* scratch) noexcept;
+void BandRows(const ConvPlan& plan, const ConvRun& run, size_t begin,
+              size_t end, void* scratch) noexcept;
 void DirectRows(const ConvPlan& plan, const ConvRun& run, size_t begin,
                 size_t end, void* scratch) noexcept;
 void DepthwiseRows(const ConvPlan& plan, const ConvRun& run, size_t begin,

@@ -46,6 +46,9 @@ struct WeightGroups {
 struct GemmLhs {
   const float* f32 = nullptr;
   ptrdiff_t f32_stride = 0;
+  // Of kernels that read offsets: element i of an fp32 row lies f32_offsets[i]
+  // elements behind its first; null: i.
+  const uint32_t* f32_offsets = nullptr;
   CodePlanes planes{};
   const uint8_t* bytes = nullptr;
   ptrdiff_t bytes_stride = 0;
@@ -107,6 +110,7 @@ struct GemmKernel {
   void (*pack_groups)(GemmTypes types, const CodeMatrix& weights,
                       const WeightGroups& groups,
                       void* packed) noexcept = nullptr;
+  bool reads_offsets = false;  // GemmLhs::f32_offsets
 };
 
 using GemmKernelList = std::span<const GemmKernel>;

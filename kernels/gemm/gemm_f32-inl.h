@@ -5,7 +5,8 @@
 // tile (kernels/README.md). Weights of a tile: w[k][j], kNr channels. A block
 // of kMr rows x kWide channels stays in registers; two fma units of latency 4
 // need 8 independent chains, the blocks have 12 or more. One row alone takes
-// four vectors at once.
+// four vectors at once. Rows may be scattered: element k of one lies offsets[k]
+// elements behind its first (convolutions read windows where they are).
 #if defined(BITTERN_KERNELS_GEMM_GEMM_F32_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef BITTERN_KERNELS_GEMM_GEMM_F32_INL_H_
 #undef BITTERN_KERNELS_GEMM_GEMM_F32_INL_H_
@@ -82,6 +83,7 @@ struct Rows {  // left rows, what the sums start from, and strip rows; strides
   ptrdiff_t start_stride;
   uint8_t* strip;
   ptrdiff_t strip_stride;
+  const uint32_t* offsets = nullptr;  // of elements, where kScattered
 };
 
 // Where first sums start: a row of zeros for all rows.
@@ -89,7 +91,7 @@ alignas(64) constexpr float kZeros[kNr] = {};
 
 // kRows rows x 2 or 4 vectors. Tile accumulators have names: g++ 12 keeps an
 // array of them in memory.
-template <size_t kRows, bool kFour>
+template <size_t kRows, bool kFour, bool kScattered>
 void Block(const Rows& rows, const float* w, size_t k) {
   const auto start = [&rows](ptrdiff_t r) HWY_ATTR {
     return LoadTile<kFour>(
@@ -108,12 +110,13 @@ void Block(const Rows& rows, const float* w, size_t k) {
   do {  // k >= 1; g++ 12 copies every accumulator once a turn in a loop that
         // may run zero times
     const Tile<kFour> weights = LoadTile<kFour>(w);
-    Step<kFour>(weights, a0 + i, r0);
-    if constexpr (kRows > 1) Step<kFour>(weights, a1 + i, r1);
-    if constexpr (kRows > 2) Step<kFour>(weights, a2 + i, r2);
-    if constexpr (kRows > 3) Step<kFour>(weights, a3 + i, r3);
-    if constexpr (kRows > 4) Step<kFour>(weights, a4 + i, r4);
-    if constexpr (kRows > 5) Step<kFour>(weights, a5 + i, r5);
+    const size_t at = kScattered ? rows.offsets[i] : i;
+    Step<kFour>(weights, a0 + at, r0);
+    if constexpr (kRows > 1) Step<kFour>(weights, a1 + at, r1);
+    if constexpr (kRows > 2) Step<kFour>(weights, a2 + at, r2);
+    if constexpr (kRows > 3) Step<kFour>(weights, a3 + at, r3);
+    if constexpr (kRows > 4) Step<kFour>(weights, a4 + at, r4);
+    if constexpr (kRows > 5) Step<kFour>(weights, a5 + at, r5);
     w += kNr;
   } while (++i < k);
   const auto strip = [&rows](ptrdiff_t r) HWY_ATTR {
@@ -129,21 +132,22 @@ void Block(const Rows& rows, const float* w, size_t k) {
 
 // All kNr channels of one block of rows. Few rows always take four vectors:
 // they need the chains.
-template <size_t kRows>
+template <size_t kRows, bool kScattered>
 void BlockOf(Rows rows, const float* w, size_t k) {
   constexpr bool kFour = kLanes >= 4 && (kWide || kRows <= 2);
   constexpr size_t kStep = (kFour ? 4 : 2) * kLanes;
   for (size_t j = 0; j < kNr; j += kStep) {
-    Block<kRows, kFour>(rows, w + j, k);
+    Block<kRows, kFour, kScattered>(rows, w + j, k);
     rows.start += kStep * sizeof(float);
     rows.strip += kStep * sizeof(float);
   }
 }
 
 // `count` rows of a strip.
+template <bool kScattered = false>
 HWY_INLINE void Strip(Rows rows, size_t count, const float* w, size_t k) {
   for (; count >= kMr; count -= kMr) {
-    BlockOf<kMr>(rows, w, k);
+    BlockOf<kMr, kScattered>(rows, w, k);
     const auto mr = static_cast<ptrdiff_t>(kMr);
     rows.a += mr * rows.a_stride;
     rows.start += mr * rows.start_stride;
@@ -151,15 +155,15 @@ HWY_INLINE void Strip(Rows rows, size_t count, const float* w, size_t k) {
   }
   switch (count) {
     case 5:
-      return BlockOf<5>(rows, w, k);
+      return BlockOf<5, kScattered>(rows, w, k);
     case 4:
-      return BlockOf<4>(rows, w, k);
+      return BlockOf<4, kScattered>(rows, w, k);
     case 3:
-      return BlockOf<3>(rows, w, k);
+      return BlockOf<3, kScattered>(rows, w, k);
     case 2:
-      return BlockOf<2>(rows, w, k);
+      return BlockOf<2, kScattered>(rows, w, k);
     case 1:
-      return BlockOf<1>(rows, w, k);
+      return BlockOf<1, kScattered>(rows, w, k);
     default:
       return;
   }

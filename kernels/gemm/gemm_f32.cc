@@ -23,8 +23,10 @@ void Run(const GemmStripArgs& args) noexcept {
                   reinterpret_cast<const uint8_t*>(kZeros),
                   0,
                   static_cast<uint8_t*>(args.strip),
-                  args.strip_stride};
-  Strip(rows, args.rows, w, args.k);
+                  args.strip_stride,
+                  args.lhs->f32_offsets};
+  rows.offsets != nullptr ? Strip<true>(rows, args.rows, w, args.k)
+                          : Strip<false>(rows, args.rows, w, args.k);
 }
 
 size_t TypesMaxK(GemmTypes types) noexcept {
@@ -51,7 +53,8 @@ void PackRhs(const CodeMatrix& weights, Operand, void* packed) noexcept {
 GemmKernelList F32List() {
   static constexpr GemmKernel kKernels[] = {
       {"f32/fma/" BITTERN_HWY_ISA, kNone, &TypesMaxK, kNr, kMr, kNr, 1,
-       &RhsBytes, &PackRhs, nullptr, nullptr, &Run},
+       &RhsBytes, &PackRhs, nullptr, nullptr, &Run, nullptr, nullptr, 0,
+       nullptr, true},
   };
   return kKernels;
 }

@@ -20,8 +20,11 @@ class ConvLastOp final : public Op {
   Result<void> Prepare(PrepareContext& context) override;
   void Run(const RunContext& context) const noexcept override;
   std::string Kernel() const override {
-    return std::string(plan_.gathers ? "gather + " : "") + plan_.kernel.name() +
-           " + " + plan_.epilogue->name;
+    const char* windows = plan_.bands     ? "bands + "
+                          : plan_.gathers ? "gather + "
+                                          : "";
+    return windows + (std::string(plan_.kernel.name()) + " + ") +
+           plan_.epilogue->name;
   }
   OpCost Cost() const override {
     const auto k = static_cast<double>(geometry_.K()),
