@@ -2,7 +2,9 @@
 // way must be a factor, but for a guard against 0.
 #include "converter/passes/dynamic_scale.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace bittern::convert {
 namespace {
@@ -106,6 +108,38 @@ bool IsIntegral(const Graph& graph, ValueId id) {
       const float lo = FloatOf(*node, "min", 0), hi = FloatOf(*node, "max", 0);
       if (lo != std::nearbyint(lo) || hi != std::nearbyint(hi)) return false;
     } else if (node->op != "Neg" && node->op != "Reshape" &&
+               node->op != "Unsqueeze" && node->op != "Squeeze") {
+      return false;
+    }
+    id = node->inputs[0];
+  }
+  return false;
+}
+
+bool IsWithin(const Graph& graph, ValueId id, float lo, float hi) {
+  const auto holds = [lo, hi](float least, float most) {
+    return lo <= least && most <= hi;
+  };
+  for (int depth = 0; depth < kMaxDepth; ++depth) {
+    if (graph.IsConstant(id)) {
+      const std::vector<float> values = graph.F32(id);
+      return !values.empty() &&
+             std::all_of(values.begin(), values.end(),
+                         [&holds](float v) { return holds(v, v); });
+    }
+    const Node* node = graph.Producer(id);
+    if (node == nullptr) return false;
+    if (node->op == "Clip") {
+      constexpr float kInfinity = std::numeric_limits<float>::infinity();
+      if (holds(FloatOf(*node, "min", -kInfinity),
+                FloatOf(*node, "max", kInfinity))) {
+        return true;
+      }
+    } else if (node->op == "Cast") {
+      const auto& type = graph.value(node->inputs[0]).type;
+      if (type && type->dtype == runtime::DType::kU8) return holds(0, 255);
+      if (type && type->dtype == runtime::DType::kS8) return holds(-128, 127);
+    } else if (node->op != "Round" && node->op != "Reshape" &&
                node->op != "Unsqueeze" && node->op != "Squeeze") {
       return false;
     }

@@ -16,4 +16,7 @@ std::optional<float> DynamicBound(const Graph& graph, ValueId x, ValueId scale,
 // Whether a value is an integer by the way it is computed.
 bool IsIntegral(const Graph& graph, ValueId id);
 
+// Whether a value lies in lo..hi by the way it is computed.
+bool IsWithin(const Graph& graph, ValueId id, float lo, float hi);
+
 }  // namespace bittern::convert

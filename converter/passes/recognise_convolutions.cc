@@ -12,6 +12,7 @@
 #include <map>
 
 #include "converter/passes/channel_affine.h"
+#include "converter/passes/dynamic_scale.h"
 #include "converter/passes/fold_input_scales.h"
 #include "converter/passes/image_layout.h"
 #include "converter/passes/low_bit_linear.h"
@@ -86,6 +87,10 @@ std::string FitToImage(const Graph& graph, const Shape& x, Activation& a) {
   };
   const bool tensor = same(a.scale) && same(a.zero);
   a.kind = tensor ? Kind::kTensor : Kind::kColumn;
+  if (tensor) {
+    a.scale.resize(1);
+    a.zero.resize(1);
+  }
   a.text.replace(a.text.rfind(" row"), std::string::npos,
                  tensor ? "" : " channels");
   return "";
@@ -156,7 +161,7 @@ class Lowerer {
     std::string reason = FitToImage(graph_, match.x, a);
     if (reason.empty()) reason = CheckRange(graph_, a, weights, match.k());
     if (reason.empty() && match.padded && a.kind != Kind::kColumn &&
-        !PadOf(match)) {
+        !PadOf(match) && !PadsAtRunTime(match)) {
       reason = "zero, which the image is padded with, is none of its codes";
     }
     return reason;
@@ -194,6 +199,22 @@ class Lowerer {
       return std::nullopt;
     }
     return static_cast<int64_t>(zero);
+  }
+
+  // Whether zero is the code of the zero point, which only the run knows.
+  bool PadsAtRunTime(const ConvMatch& match) const {
+    const Activation& a = match.activation;
+    const runtime::CodeType& code = graph_.value(a.codes).type->code;
+    if (a.kind != Kind::kRow || a.row_zero == kNone ||
+        StaticShape(graph_, a.row_zero) != Shape{1} ||
+        code.encoding == Encoding::kBipolar2Bytes ||
+        !runtime::IsByteEncoding(code.encoding)) {
+      return false;
+    }
+    const kernels::ValueRange range =
+        kernels::RangeOf(runtime::OperandOf(code));
+    return IsWithin(graph_, a.row_zero, static_cast<float>(range.lo),
+                    static_cast<float>(range.hi));
   }
 
   // x with channels last; one Transpose for all who ask.
@@ -326,6 +347,9 @@ class Lowerer {
     }
     if (match.groups != 1) attributes["groups"] = match.groups;
     if (pad != 0 && match.padded) attributes["pad"] = pad;
+    if (match.padded && PadsAtRunTime(match)) {
+      attributes["pad_row_term"] = int64_t{1};
+    }
     const NodeId last = affine.last == kNone ? match.conv : affine.last;
     BITTERN_TRY_ASSIGN(
         const ValueId y,

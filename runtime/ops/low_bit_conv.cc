@@ -48,11 +48,13 @@ class LowBitConvOp final : public Op {
   Result<void> ReadPad(const InferContext& context);
   Result<void> CheckPlanes(const InferContext& context);
   kernels::ConvImage Image(const void* x, size_t index) const;
+  uint8_t PadOf(const RunContext& context) const;
 
   LowBitOperands operands_;
   kernels::ConvGeometry geometry_;
   size_t batch_ = 0;
   bool padded_ = false;
+  bool pad_row_term_ = false;  // padding is -row_term
   uint8_t pad_ = 0;
   CodeLayout planes_;  // of x, if it is sign codes
   LinearEpilogue epilogue_;
@@ -106,6 +108,17 @@ Result<void> LowBitConvOp::ReadPad(const InferContext& context) {
       : type == Operand::kSign ? kernels::ValueRange{0, 0}
                                : kernels::RangeOf(type);
   const bool odd = type == Operand::kBipolar2;
+  pad_row_term_ = context.Int("pad_row_term", 0) != 0;
+  if (pad_row_term_) {
+    if (kernels::IsByteCode(type) && !odd && pad == 0 &&
+        Has(context, kLinearRowTerm) &&
+        context.inputs[kLinearRowTerm].type.shape == Shape{1}) {
+      return {};
+    }
+    return WrongAttribute(context, "pad_row_term", "1",
+                          "0 but for byte codes of step 1, one row_term for "
+                          "all rows and no pad");
+  }
   if (!padded_ && pad == 0) return {};
   if (pad < range.lo || pad > range.hi || (odd && pad % 2 == 0)) {
     return WrongAttribute(
@@ -183,7 +196,6 @@ Result<void> LowBitConvOp::Prepare(PrepareContext& context) {
 kernels::ConvImage LowBitConvOp::Image(const void* x, size_t index) const {
   const size_t first = index * geometry_.h.in * geometry_.w.in;
   kernels::ConvImage image;
-  image.pad = pad_;
   if (operands_.types.activations == Operand::kSign) {
     image.planes = planes_.View(x);
     image.planes.sign += first * image.planes.row_words;
@@ -200,10 +212,20 @@ kernels::ConvImage LowBitConvOp::Image(const void* x, size_t index) const {
   return image;
 }
 
+// The byte of taps outside the image.
+uint8_t LowBitConvOp::PadOf(const RunContext& context) const {
+  if (!pad_row_term_) return pad_;
+  const kernels::ValueRange range =
+      kernels::RangeOf(operands_.types.activations);
+  const int64_t code = -int64_t{*RunInput<int32_t>(context, kLinearRowTerm)};
+  return static_cast<uint8_t>(std::clamp<int64_t>(code, range.lo, range.hi));
+}
+
 // Threads share whole output rows, whose pixels share taps.
 void LowBitConvOp::Run(const RunContext& context) const noexcept {
   const kernels::EpilogueArgs args =
       epilogue_.Args(context, context.scratch_shared);
+  const uint8_t pad = PadOf(context);
   const size_t rows = geometry_.h.out, cols = geometry_.w.out;
   const size_t row_macs = cols * geometry_.oc * geometry_.K();
   const size_t grain =
@@ -215,9 +237,10 @@ void LowBitConvOp::Run(const RunContext& context) const noexcept {
         while (begin < end) {
           const size_t image = begin / rows, row = begin % rows,
                        count = std::min(end - begin, rows - row);
-          const kernels::ConvRun run{Image(context.inputs[kLinearX], image),
-                                     packed_->data(), args,
-                                     image * geometry_.Pixels()};
+          kernels::ConvRun run{Image(context.inputs[kLinearX], image),
+                               packed_->data(), args,
+                               image * geometry_.Pixels()};
+          run.image.pad = pad;
           kernels::ConvRows(plan_, run, row * cols, (row + count) * cols,
                             scratch);
           begin += count;
@@ -231,7 +254,8 @@ constexpr auto kAttributes = WithEpilogueAttributes(
                AttributeSpec{"pads", AttributeKind::kInts, false},
                AttributeSpec{"dilations", AttributeKind::kInts, false},
                AttributeSpec{"groups", AttributeKind::kInt, false},
-               AttributeSpec{"pad", AttributeKind::kInt, false}});
+               AttributeSpec{"pad", AttributeKind::kInt, false},
+               AttributeSpec{"pad_row_term", AttributeKind::kInt, false}});
 
 }  // namespace
 

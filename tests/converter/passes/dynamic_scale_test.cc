@@ -83,5 +83,30 @@ TEST_CASE("what is an integer by the way it is made") {
   }
 }
 
+TEST_CASE("the range of a value by the way it is made") {
+  const Graph graph = Typed(
+      "%clip = Clip(%max) min=0.0 max=200.0 name=\"c\"\n"
+      "%r = Round(%clip) name=\"r\"\n%neg = Neg(%r) name=\"n\"\n"
+      "%below = Clip(%max) max=100.0 name=\"h\"\n"
+      "%u = Cast(%max) to=\"u8\" name=\"u\"\n"
+      "%byte = Cast(%u) to=\"f32\" name=\"b\"\n"
+      "%s = Cast(%max) to=\"s8\" name=\"s\"\n"
+      "%back = Cast(%s) to=\"f32\" name=\"k\"\n");
+  const auto within = [&graph](const char* name, float lo, float hi) {
+    return IsWithin(graph, ValueNamed(graph, name), lo, hi);
+  };
+  for (const char* name : {"r", "clip", "byte", "n"}) {
+    INFO(name);
+    CHECK(within(name, 0, 255));
+  }
+  CHECK_FALSE(within("clip", 0, 199));
+  CHECK_FALSE(within("n", 0, 15));
+  CHECK(within("back", -128, 127));
+  for (const char* name : {"neg", "below", "back", "max", "x"}) {
+    INFO(name);
+    CHECK_FALSE(within(name, 0, 255));
+  }
+}
+
 }  // namespace
 }  // namespace bittern::convert

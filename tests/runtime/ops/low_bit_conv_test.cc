@@ -1,7 +1,9 @@
 // LowBitConv on every pair of operand types against plain loops: borders,
 // strides, dilations, groups and depthwise filters, and its epilogues, on every
 // target.
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <climits>
 #include <cmath>
 
 #include "runtime/ops/op.h"
@@ -322,9 +324,44 @@ TEST_CASE("A zero point and a scale of the whole image") {
   OpCall call = layer.Call("f32");
   call.inputs[kCorrection] = Constant(I32({g.oc}, correction));
   call.inputs[kRowScale] = F32({1}, {0.37f});
-  Everywhere(call, false, [&](const Value& out) {
+  const auto check = [&](const Value& out) {
     CHECK(Different(out.Floats(), expected) == 0);
-  });
+  };
+  Everywhere(call, false, check);
+  // The same, made at run time: it is the code of the padding too.
+  for (int32_t& term : correction) term /= -layer.pad;
+  call.inputs[kCorrection] = std::nullopt;
+  call.inputs[kRowTerm] = I32({1}, {-layer.pad});
+  call.inputs[kColumnTerm] = Constant(I32({g.oc}, correction));
+  call.attributes.erase("pad");
+  call.attributes["pad_row_term"] = int64_t{1};
+  Everywhere(call, false, check);
+  call.attributes["pad"] = int64_t{1};
+  const std::string refused =
+      "pad_row_term: got 1, expected 0 but for byte codes of step 1, one "
+      "row_term for all rows and no pad";
+  CHECK(ErrorOf(call) == refused);
+  call.attributes.erase("pad");
+  call.inputs[kRowTerm] = I32({2, 6, 3, 1}, std::vector<int32_t>(36));
+  CHECK(ErrorOf(call) == refused);
+  call.inputs[kRowTerm] = std::nullopt;
+  CHECK(ErrorOf(call) == refused);
+}
+
+TEST_CASE("A zero point out of the codes is held within them") {
+  Random random(75);
+  const Geometry g{{4, 3, 1, 1, 1, 1}, {4, 3, 1, 1, 1, 1}, 1, 3, 5};
+  Layer layer(random, g, "s4c", "s4w");
+  OpCall call = layer.Call("f32");
+  call.attributes.erase("pad");
+  call.attributes["pad_row_term"] = int64_t{1};
+  call.inputs[kColumnTerm] =
+      Constant(I32({g.oc}, std::vector<int32_t>(static_cast<size_t>(g.oc))));
+  for (const int32_t zero : {-300, -8, 7, 300, INT32_MAX}) {
+    call.inputs[kRowTerm] = I32({1}, {-zero});
+    layer.pad = std::clamp(zero, -8, 7);
+    CHECK(Different(Run(call).Floats(), layer.Loops()) == 0);
+  }
 }
 
 TEST_CASE("Images, filters and windows that do not fit are refused") {
