@@ -65,6 +65,7 @@ std::optional<TwinOrder> OrderOf(const std::string& name, const Shape& packed,
 double Rounding::TieDistance(float value) const {
   const double x = value;
   if (is_sign) return std::fabs(x);
+  if (is_directed) return std::fabs(x - std::nearbyint(x));
   return std::fabs(x - std::floor(x) - 0.5);
 }
 
@@ -114,9 +115,23 @@ const OpDef* FloatGraph::ProducerOf(int32_t tensor) const {
   return found == producers_.end() ? nullptr : found->second;
 }
 
+bool FloatGraph::IsZero(int32_t tensor) const {
+  const runtime::TensorDef& def =
+      session_.model().def().tensors[static_cast<size_t>(tensor)];
+  return def.data != nullptr && def.type.dtype == DType::kF32 &&
+         def.type.shape.Elements() == 1 &&
+         *static_cast<const float*>(def.data) == 0;
+}
+
 std::optional<Rounding> FloatGraph::RoundingOf(const OpDef& op) const {
-  if (op.op != "Round" && op.op != "Sign") return std::nullopt;
-  return Rounding{&op, op.op == "Sign", op.inputs[0]};
+  if (op.op.starts_with("Greater") || op.op.starts_with("Less")) {
+    if (IsZero(op.inputs[1])) return Rounding{&op, true, false, op.inputs[0]};
+    if (IsZero(op.inputs[0])) return Rounding{&op, true, false, op.inputs[1]};
+    return std::nullopt;
+  }
+  const bool is_directed = op.op == "Floor" || op.op == "Ceil";
+  if (op.op != "Round" && op.op != "Sign" && !is_directed) return std::nullopt;
+  return Rounding{&op, op.op == "Sign", is_directed, op.inputs[0]};
 }
 
 std::optional<Rounding> FloatGraph::QuantiserOf(int32_t tensor) const {

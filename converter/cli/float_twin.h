@@ -36,10 +36,10 @@ std::optional<TwinOrder> OrderOf(const std::string& name,
                                  const runtime::Shape& packed,
                                  const runtime::Shape& twin);
 
-// A Round or Sign of the float graph.
+// A Round, Sign, Floor, Ceil or comparison with 0 of the float graph.
 struct Rounding {
   const runtime::OpDef* op = nullptr;
-  bool is_sign = false;
+  bool is_sign = false, is_directed = false;
   int32_t input = -1;  // the tensor before it
 
   // Distance of a value from where the result changes.
@@ -67,6 +67,7 @@ class FloatGraph {  // borrows the session, which keeps its intermediates
  private:
   const runtime::OpDef* ProducerOf(int32_t tensor) const;
   std::optional<Rounding> RoundingOf(const runtime::OpDef& op) const;
+  bool IsZero(int32_t tensor) const;  // the constant 0
 
   runtime::Session& session_;
   std::map<std::string, int32_t> names_;

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "converter/passes/dynamic_scale.h"
+#include "converter/passes/few_levels.h"
 
 namespace bittern::convert {
 namespace {
@@ -212,7 +213,9 @@ Activation ActivationOf(const Graph& graph, ValueId id) {
       a.kind == Kind::kFloat && product != nullptr) {
     a = RowsOfSigns(graph, *product);
   }
-  if (a.kind == Kind::kFloat) a.text = "f32";
+  if (a.kind == Kind::kFloat) {
+    a.text = IsLogarithmic(graph, id) ? "f32, logarithmic codes" : "f32";
+  }
   return a;
 }
 

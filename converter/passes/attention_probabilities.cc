@@ -15,6 +15,8 @@ namespace {
 // Without a zero point p > 0 is what counts; less than 2^-65 a counts as 0.
 constexpr int kFreeShift = 64;
 constexpr float kMinSignScale = 0x1p-60f, kMaxSignScale = 0x1p60f;
+// Sums of terms of 2^-60 or more end at 2^-84 or at 0.
+constexpr float kPositiveScale = 0x1p-100f;
 
 // The exponent e for which z * 2^e and all sums near 0 are integers.
 int SignShift(int32_t zero) {
@@ -31,7 +33,9 @@ class Reader {
     const std::optional<NodeId> user = ReaderOfRows(graph_, id);
     if (!user) return found_;
     const std::string& op = graph_.node(*user).op;
-    if (op == "Quantize") {
+    if (graph_.node(softmax).op == "Relu") {
+      ReadPositive(*user);
+    } else if (op == "Quantize") {
       ReadCodes(*user, id);
     } else if (op != "MatMul") {
       ReadSign(id);
@@ -58,6 +62,22 @@ class Reader {
       return std::vector<float>(static_cast<size_t>(heads_), fallback);
     }
     return FactorByHead(graph_, node.inputs[i], shape_, heads_);
+  }
+
+  void ReadPositive(NodeId binarize) {
+    const Node& node = graph_.node(binarize);
+    if (node.op != "Binarize" || node.inputs.size() != 1) return;
+    const auto user = OnlyUserIf(graph_, node.outputs[0], "Dequantize");
+    if (!user || graph_.node(*user).inputs.size() != 1) return;
+    TakeProduct(graph_.node(*user).outputs[0]);
+    const auto heads = static_cast<size_t>(heads_);
+    found_.coded = true;
+    found_.hi = 1;
+    found_.scale.assign(heads, kPositiveScale);
+    found_.zero.assign(heads, 0.0f);
+    found_.level_scale.assign(heads, 1.0f);
+    found_.level_zero.assign(heads, 0);
+    found_.text = "1 bit {0,1}";
   }
 
   void ReadCodes(NodeId quantise, ValueId id) {

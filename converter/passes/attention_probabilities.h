@@ -1,5 +1,7 @@
 // What stands between the softmax and the product with the values: nothing, a
-// Quantize of one scale per head, or a sign.
+// Quantize of one scale per head, or a sign. Without a softmax (BiBERT) a Relu
+// stands in its place, and behind it a plain sign: 1 where the score is
+// positive.
 #pragma once
 
 #include <string>
@@ -25,8 +27,12 @@ struct Probabilities {
   std::string reason;        // why they cannot be read so
 };
 
-// Those of a Softmax of [.., H, Tq, Tk] or [B*H, Tq, Tk]. Without `heads` (0)
-// only the product is looked for.
+// Scores and terms added to them that are 0 or at least this large are exactly
+// told from 0 by the codes that stand for a plain sign.
+inline constexpr float kMinPositiveTerm = 0x1p-60f;
+
+// Those of a Softmax, or Relu, of [.., H, Tq, Tk] or [B*H, Tq, Tk]. Without
+// `heads` (0) only the product is looked for.
 Probabilities ReadProbabilities(const Graph& graph, NodeId softmax,
                                 int64_t heads);
 

@@ -9,13 +9,12 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "converter/passes/code_attention.h"
 #include "converter/passes/edit.h"
 #include "converter/passes/passes.h"
 
 namespace bittern::convert {
 namespace {
-
-constexpr size_t kBias = 10, kMask = 11, kBiasIndex = 15, kMaskIndex = 16;
 
 // Numbers distinct byte strings in the order in which they first come.
 class Numbering {
@@ -66,7 +65,8 @@ Result<void> SetIndexed(Graph& graph, NodeId id, size_t place,
 }
 
 Result<void> CompactBias(Graph& graph, NodeId id) {
-  const ValueId bias = TermOf(graph, graph.node(id), kBias, kBiasIndex);
+  const ValueId bias =
+      TermOf(graph, graph.node(id), kAttentionBias, kAttentionBiasIndex);
   if (bias == kNone) return {};
   const Shape shape = graph.value(bias).type->shape;
   const std::vector<float> values = graph.F32(bias);
@@ -91,12 +91,13 @@ Result<void> CompactBias(Graph& graph, NodeId id) {
   const ValueId small =
       graph.AddF32(graph.value(bias).name + ".table",
                    {shape[0], static_cast<int64_t>(count)}, table);
-  return SetIndexed(graph, id, kBias, kBiasIndex, small, {shape[1], shape[2]},
-                    index);
+  return SetIndexed(graph, id, kAttentionBias, kAttentionBiasIndex, small,
+                    {shape[1], shape[2]}, index);
 }
 
 Result<void> CompactMask(Graph& graph, NodeId id) {
-  const ValueId mask = TermOf(graph, graph.node(id), kMask, kMaskIndex);
+  const ValueId mask =
+      TermOf(graph, graph.node(id), kAttentionMask, kAttentionMaskIndex);
   if (mask == kNone) return {};
   const Shape shape = graph.value(mask).type->shape;
   const std::vector<float> values = graph.F32(mask);
@@ -114,7 +115,8 @@ Result<void> CompactMask(Graph& graph, NodeId id) {
   const ValueId small = graph.AddF32(
       graph.value(mask).name + ".distinct",
       {static_cast<int64_t>(masks.count()), shape[1], shape[2]}, table);
-  return SetIndexed(graph, id, kMask, kMaskIndex, small, {shape[0]}, index);
+  return SetIndexed(graph, id, kAttentionMask, kAttentionMaskIndex, small,
+                    {shape[0]}, index);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "converter/passes/code_attention.h"
 #include "converter/passes/edit.h"
 #include "converter/passes/low_bit_linear.h"
 #include "converter/passes/passes.h"
@@ -21,7 +22,7 @@ std::optional<Places> PlacesOf(const Node& node) {
   if (StringOf(node, "per") != "column") return std::nullopt;
   if (node.op == "Quantize" || node.op == "Dequantize") return Places{1, 2};
   if (IsLowBitProduct(node)) return Places{kAInput, kZInput};
-  if (node.op == "CodeAttention") return Places{12, 13};
+  if (node.op == "CodeAttention") return Places{kAttentionA, kAttentionZ};
   return std::nullopt;
 }
 

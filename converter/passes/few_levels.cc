@@ -69,6 +69,26 @@ bool HasFewLevels(const Graph& graph, ValueId id) {
   return HasFewLevelsAt(graph, id, 0, visits);
 }
 
+bool IsLogarithmic(const Graph& graph, ValueId id) {
+  constexpr std::array<std::string_view, 5> kThrough = {"Reshape", "Transpose",
+                                                        "Mul", "Where", "Cast"};
+  for (int depth = 0; depth < kMaxDepth; ++depth) {
+    const Node* node = id == kNone ? nullptr : graph.Producer(id);
+    if (node == nullptr) return false;
+    if (node->op == "Pow") {
+      return ScalarOf(graph, node->inputs[0]).has_value() &&
+             HasFewLevels(graph, node->inputs[1]);
+    }
+    if (!Contains(kThrough, node->op)) return false;
+    const auto run_time =
+        std::find_if(node->inputs.rbegin(), node->inputs.rend(),
+                     [&graph](ValueId v) { return !graph.IsConstant(v); });
+    if (run_time == node->inputs.rend()) return false;
+    id = *run_time;
+  }
+  return false;
+}
+
 bool IsParameter(const Graph& graph, ValueId id) {
   int visits = 0;
   return IsParameterAt(graph, id, 0, visits);

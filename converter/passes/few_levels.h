@@ -10,6 +10,10 @@ namespace bittern::convert {
 // views make of them.
 bool HasFewLevels(const Graph& graph, ValueId id);
 
+// A power of a number whose exponents are of few levels, in any view: what
+// logarithmic quantisers make.
+bool IsLogarithmic(const Graph& graph, ValueId id);
+
 // Computed from constants alone.
 bool IsParameter(const Graph& graph, ValueId id);
 

@@ -25,6 +25,23 @@ std::vector<int64_t> RowSums(const std::vector<int16_t>& values, size_t n) {
   return sums;
 }
 
+// What zero points take from each channel's sum: one for all columns, or one
+// for each.
+std::vector<int32_t> ZeroTerms(const std::vector<float>& zero,
+                               const std::vector<int16_t>& values, size_t n) {
+  const size_t k = values.size() / n;
+  std::vector<int32_t> terms(n);
+  for (size_t j = 0; j < n; ++j) {
+    int64_t sum = 0;
+    for (size_t i = 0; i < k; ++i) {
+      sum -= static_cast<int64_t>(zero.size() == 1 ? zero[0] : zero[i]) *
+             values[j * k + i];
+    }
+    terms[j] = static_cast<int32_t>(sum);
+  }
+  return terms;
+}
+
 }  // namespace
 
 Result<ValueId> AddCodes(Graph& graph, const std::string& name,
@@ -63,7 +80,9 @@ std::string CheckRange(const Graph& graph, const Activation& a,
   }
   int64_t zero = 0;
   if (a.kind == Kind::kTensor) {
-    zero = std::llabs(static_cast<int64_t>(a.zero[0]));
+    for (float z : a.zero) {
+      zero = std::max(zero, std::abs(static_cast<int64_t>(z)));
+    }
   } else if (a.row_zero != kNone) {
     zero = kMaxRunTimeZero;
     for (float z : graph.F32(a.row_zero)) {  // none if it is made at run time
@@ -83,16 +102,13 @@ std::string CheckRange(const Graph& graph, const Activation& a,
 Result<void> AddZeroPoints(Graph& graph, const std::string& weight,
                            const Activation& a, const WeightCodes& weights,
                            std::vector<ValueId>& inputs) {
-  const std::vector<int64_t> sums =
-      RowSums(weights.values, weights.scales.size());
-  std::vector<int32_t> terms;
-  if (a.kind == Kind::kTensor && a.zero[0] != 0) {
-    const auto zero = static_cast<int64_t>(a.zero[0]);
-    for (int64_t sum : sums) {
-      terms.push_back(static_cast<int32_t>(-zero * sum));
-    }
+  const size_t n = weights.scales.size();
+  const bool has_zero =
+      std::any_of(a.zero.begin(), a.zero.end(), [](float z) { return z != 0; });
+  if (a.kind == Kind::kTensor && has_zero) {
     BITTERN_TRY_ASSIGN(inputs[kCorrectionInput],
-                       AddI32(graph, weight + ".correction", terms));
+                       AddI32(graph, weight + ".correction",
+                              ZeroTerms(a.zero, weights.values, n)));
   }
   if (a.kind != Kind::kRow) return {};
   inputs[kRowScaleInput] = a.row_scale;
@@ -104,7 +120,10 @@ Result<void> AddZeroPoints(Graph& graph, const std::string& weight,
   BITTERN_TRY_ASSIGN(inputs[kRowTermInput],
                      Emit(graph, "Cast", name, {negative},
                           {{"to", std::string("i32")}}, name + ".i32"));
-  for (int64_t sum : sums) terms.push_back(static_cast<int32_t>(sum));
+  std::vector<int32_t> terms;
+  for (int64_t sum : RowSums(weights.values, n)) {
+    terms.push_back(static_cast<int32_t>(sum));
+  }
   BITTERN_TRY_ASSIGN(inputs[kColumnTermInput],
                      AddI32(graph, weight + ".sums", terms));
   return {};

@@ -1,6 +1,7 @@
 // Attention on codes becomes one CodeAttention:
 //   q k^T [* factors] [+ bias] [+ mask] -> Softmax [-> quantiser per head] ->
 //   times v [* factor] [-> merge of the heads [-> quantiser of the projection]]
+// or with Relu -> Sign, that is score > 0, in place of the softmax (BiBERT),
 // with q, k and v codes of 1 to 8 bits behind any moves and scalars. Products
 // of factors are rounded in this order (f: of the scalars next to a product, in
 // the order from the product up):
@@ -9,12 +10,15 @@
 // What misses a condition stays float, with the reason in both records.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
 #include "converter/passes/attention_operand.h"
 #include "converter/passes/attention_probabilities.h"
 #include "converter/passes/attention_terms.h"
+#include "converter/passes/code_attention.h"
 #include "converter/passes/index_map.h"
 #include "converter/passes/passes.h"
 
@@ -24,7 +28,7 @@ namespace {
 constexpr int64_t kMaxSum = std::numeric_limits<int32_t>::max();
 
 struct Match {
-  NodeId softmax = kNone;
+  NodeId softmax = kNone;  // or the Relu
   ScoreChain chain;
   ScoreTerms terms;
   Probabilities probs;
@@ -66,6 +70,7 @@ class Recogniser {
     match.probs = ReadProbabilities(graph_, match.softmax, match.q.heads);
     if (!match.probs.reason.empty()) return match.probs.reason;
     reason = CheckSums(match);
+    if (reason.empty() && !HasSoftmax(match)) reason = CheckPositive(match);
     if (!reason.empty()) return reason;
     return FindResult(match);
   }
@@ -94,6 +99,35 @@ class Recogniser {
           "queries, keys and values differ in heads, head size or batch");
     }
     return std::string();
+  }
+
+  bool HasSoftmax(const Match& match) const {
+    return graph_.node(match.softmax).op == "Softmax";
+  }
+
+  // Scores near 0 must be 0 or far enough from it.
+  static std::string CheckPositive(const Match& match) {
+    const auto near_zero = [](float v) {
+      return v != 0 && !(std::fabs(v) >= kMinPositiveTerm);
+    };
+    bool tiny = false;
+    for (float scale : ScoreScale(match)) tiny = tiny || near_zero(scale);
+    for (const auto* terms : {&match.terms.bias, &match.terms.mask}) {
+      tiny = tiny || std::any_of(terms->begin(), terms->end(), near_zero);
+    }
+    return tiny ? "a scale or a term of the scores is next to 0" : "";
+  }
+
+  // What the sums of codes are multiplied by, for each head.
+  static std::vector<float> ScoreScale(const Match& match) {
+    std::vector<float> scales(match.q.scale.size());
+    const float operand_factor = match.q.factor * match.k.factor;
+    for (size_t h = 0; h < scales.size(); ++h) {
+      float scale = match.q.scale[h] * match.k.scale[h];
+      scale *= operand_factor;
+      scales[h] = scale * match.terms.factor[h];
+    }
+    return scales;
   }
 
   // The bound of the runtime's op: sums of products fit 32 bits.
@@ -201,7 +235,9 @@ class Recogniser {
       record.op = op;
       record.weights = reason.empty() ? right : "f32";
       record.activations = reason.empty() ? left : "f32";
-      record.pattern = reason.empty() ? "codes around softmax" : "";
+      record.pattern = !reason.empty()     ? ""
+                       : HasSoftmax(match) ? "codes around softmax"
+                                           : "codes around score > 0";
       record.reason = reason;
       context_.layers.push_back(std::move(record));
     };
@@ -216,6 +252,7 @@ class Recogniser {
                        MakeInputs(match, scores, product));
     AttributeMap attributes = {{"heads", match.q.heads},
                                {"output", std::string("f32")}};
+    if (!HasSoftmax(match)) attributes["softmax"] = int64_t{0};
     if (match.probs.coded) {
       attributes["p_lo"] = match.probs.lo;
       attributes["p_hi"] = match.probs.hi;
@@ -256,13 +293,9 @@ class Recogniser {
                                           const std::string& product) {
     const auto heads = static_cast<size_t>(match.q.heads);
     const Probabilities& probs = match.probs;
-    std::vector<float> score_scale(heads), out_scale(heads);
-    const float operand_factor = match.q.factor * match.k.factor;
+    std::vector<float> out_scale(heads);
     for (size_t h = 0; h < heads; ++h) {
-      float scale = match.q.scale[h] * match.k.scale[h];
-      scale *= operand_factor;
-      score_scale[h] = scale * match.terms.factor[h];
-      scale = match.v.scale[h];
+      float scale = match.v.scale[h];
       if (probs.coded) scale = probs.level_scale[h] * scale;
       scale *= match.v.factor;
       out_scale[h] = scale * match.out_factor[h];
@@ -273,60 +306,60 @@ class Recogniser {
                        EmitCodes(graph_, match.k, scores + ".k"));
     BITTERN_TRY_ASSIGN(const ValueId v,
                        EmitCodes(graph_, match.v, product + ".v"));
-    std::vector<ValueId> inputs = {
-        q, k, v, AddVector(graph_, scores + ".scale", score_scale)};
-    const auto add = [&](const std::string& name,
-                         const std::vector<int32_t>& zero) -> Result<void> {
-      BITTERN_TRY_ASSIGN(const ValueId id, AddI32(graph_, name, zero));
-      inputs.push_back(id);
-      return {};
-    };
-    BITTERN_TRY(add(scores + ".zq", match.q.zero));
-    BITTERN_TRY(add(scores + ".zk", match.k.zero));
-    BITTERN_TRY(add(product + ".zv", match.v.zero));
-    inputs.push_back(AddVector(graph_, product + ".scale", out_scale));
+    std::vector<ValueId> inputs(kAttentionInputs, kNone);
+    inputs[kAttentionQ] = q;
+    inputs[kAttentionK] = k;
+    inputs[kAttentionV] = v;
+    inputs[kAttentionScoreScale] =
+        AddVector(graph_, scores + ".scale", ScoreScale(match));
+    BITTERN_TRY_ASSIGN(inputs[kAttentionZq],
+                       AddI32(graph_, scores + ".zq", match.q.zero));
+    BITTERN_TRY_ASSIGN(inputs[kAttentionZk],
+                       AddI32(graph_, scores + ".zk", match.k.zero));
+    BITTERN_TRY_ASSIGN(inputs[kAttentionZv],
+                       AddI32(graph_, product + ".zv", match.v.zero));
+    inputs[kAttentionOutScale] =
+        AddVector(graph_, product + ".scale", out_scale);
     AddProbabilities(probs, product, inputs);
     AddTerms(match, scores, inputs);
-    inputs.insert(inputs.end(), {kNone, kNone});  // of the quantiser
     if (probs.coded && probs.own_level_zero) {
-      BITTERN_TRY(add(product + ".zp", probs.level_zero));
+      BITTERN_TRY_ASSIGN(inputs[kAttentionZp],
+                         AddI32(graph_, product + ".zp", probs.level_zero));
     }
     return inputs;
   }
 
   void AddProbabilities(const Probabilities& probs, const std::string& product,
                         std::vector<ValueId>& inputs) {
-    ValueId scale = kNone, zero = kNone;
-    if (probs.coded) {
-      scale = AddVector(graph_, product + ".probability_scale", probs.scale);
-      for (const float z : probs.zero) {
-        if (z == 0 || zero != kNone) continue;
-        zero = AddVector(graph_, product + ".probability_zero", probs.zero);
-      }
-    }
-    inputs.insert(inputs.end(), {scale, zero});
+    if (!probs.coded) return;
+    inputs[kAttentionPScale] =
+        AddVector(graph_, product + ".probability_scale", probs.scale);
+    const bool has_zero = std::any_of(probs.zero.begin(), probs.zero.end(),
+                                      [](float z) { return z != 0; });
+    if (!has_zero) return;
+    inputs[kAttentionPZero] =
+        AddVector(graph_, product + ".probability_zero", probs.zero);
   }
 
   void AddTerms(const Match& match, const std::string& scores,
                 std::vector<ValueId>& inputs) {
     const auto add = [&](const char* suffix, int64_t count,
                          const std::vector<float>& values) {
-      inputs.push_back(
-          values.empty()
-              ? kNone
-              : graph_.AddF32(scores + suffix,
-                              {count, match.q.tokens, match.k.tokens}, values));
+      return values.empty()
+                 ? kNone
+                 : graph_.AddF32(scores + suffix,
+                                 {count, match.q.tokens, match.k.tokens},
+                                 values);
     };
-    add(".bias", match.q.heads, match.terms.bias);
-    add(".mask", match.terms.masks, match.terms.mask);
+    inputs[kAttentionBias] = add(".bias", match.q.heads, match.terms.bias);
+    inputs[kAttentionMask] = add(".mask", match.terms.masks, match.terms.mask);
   }
 
   // The quantiser `node` as the last inputs and attributes.
   static void TakeQuantiser(const Node& node, std::vector<ValueId>& inputs,
                             AttributeMap& attributes) {
-    constexpr size_t kA = 12, kZ = 13;
-    inputs[kA] = node.inputs[1];
-    if (node.inputs.size() > 2) inputs[kZ] = node.inputs[2];
+    inputs[kAttentionA] = node.inputs[1];
+    if (node.inputs.size() > 2) inputs[kAttentionZ] = node.inputs[2];
     attributes["output"] = std::string("bytes");
     for (const char* name : {"per", "lo", "hi", "multiply", "zero_after"}) {
       const auto found = node.attributes.find(name);
@@ -345,7 +378,8 @@ Result<void> RecogniseCodeAttention(Graph& graph, PassContext& context) {
   const size_t nodes = graph.nodes().size();
   for (size_t i = 0; i < nodes; ++i) {
     const auto id = static_cast<NodeId>(i);
-    if (graph.node(id).removed || graph.node(id).op != "Softmax") continue;
+    const Node& node = graph.node(id);
+    if (node.removed || (node.op != "Softmax" && node.op != "Relu")) continue;
     BITTERN_TRY(recogniser.Visit(id));
   }
   return {};

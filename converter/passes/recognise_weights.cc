@@ -11,6 +11,7 @@
 
 #include <algorithm>
 
+#include "converter/passes/factor_columns.h"
 #include "converter/passes/few_levels.h"
 #include "converter/passes/fold_input_scales.h"
 #include "converter/passes/linear_chain.h"
@@ -55,8 +56,11 @@ class Recogniser {
     }
     const auto n = static_cast<size_t>(chain.n);
     const auto k = static_cast<size_t>(chain.k);
-    const WeightCodes weights = ClassifyWeights(graph_.F32(chain.weight), k, n);
-    const Activation activation = ActivationOf(graph_, chain.input);
+    WeightCodes weights = ClassifyWeights(graph_.F32(chain.weight), k, n);
+    Activation activation = ActivationOf(graph_, chain.input);
+    const std::string found = weights.Text();
+    const unsigned found_bits = weights.type.bits;
+    Factor(activation, weights, chain.k);
     const bool floats =
         activation.kind == Kind::kFloat || activation.kind == Kind::kColumn;
     // Codes less a zero point that take 16 bits, for which floats have no
@@ -72,7 +76,10 @@ class Recogniser {
       const auto by_value = GroupsByValue(values, k, n);
       if (by_value) return VisitGroups(chain, *by_value);
     }
-    LayerRecord record = RecordOf(chain, activation, weights.Text());
+    LayerRecord record = RecordOf(chain, activation, found);
+    if (weights.type.bits != found_bits) {
+      record.weights += fmt::format(", in {} bits", weights.type.bits);
+    }
     record.reason = weights.reason;
     if (weights.reason.empty()) {
       record.max_ulp = weights.max_ulp;
@@ -92,6 +99,19 @@ class Recogniser {
     });
     context_.layers.push_back(std::move(record));
     return {};
+  }
+
+  // Columns become codes of one scale where they can.
+  void Factor(Activation& activation, WeightCodes& weights, int64_t k) const {
+    if (activation.kind != Kind::kColumn || !weights.reason.empty()) return;
+    auto factored = FactorColumns(activation, weights);
+    if (!factored ||
+        !CheckRange(graph_, factored->activation, factored->weights, k)
+             .empty()) {
+      return;
+    }
+    activation = std::move(factored->activation);
+    weights = std::move(factored->weights);
   }
 
   // Groups have one scale for each block of inputs, so sums are in floats.

@@ -1,8 +1,9 @@
-// Moves a quantiser with one scale behind what merely rearranges or selects
-// elements, f(Dequantize(Quantize(x))) -> Dequantize(Quantize(f(x))), where a
-// product by constants reads the result, so that it sees codes: Reshape,
-// Transpose, Split, Slice, Gather, MaxPool (of a positive scale), and Concat of
-// tensors with equal quantisers. Other readers keep the old one.
+// Moves a quantiser with one scale, or a sign, behind what merely rearranges or
+// selects elements, f(Dequantize(Quantize(x))) -> Dequantize(Quantize(f(x))),
+// where a product by constants, or a convolution, reads the result, so that it
+// sees codes: Reshape, Transpose, Split, Slice, Gather, MaxPool (of a positive
+// scale), and Concat of tensors with equal quantisers. Other readers keep the
+// old one.
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -23,7 +24,8 @@ constexpr std::array<std::string_view, 9> kMoves = {
 
 class Sinker {
  public:
-  explicit Sinker(Graph& graph) : graph_(graph), same_(graph) {}
+  Sinker(Graph& graph, PassContext& context)
+      : graph_(graph), context_(context), same_(graph) {}
 
   // The product `id`, if its left operand rearranges what a quantiser made.
   Result<void> Visit(NodeId id) {
@@ -41,8 +43,14 @@ class Sinker {
     // Not ".codes": the value of that name holds levels, and `compare` would
     // take them for codes.
     BITTERN_TRY_ASSIGN(const ValueId codes,
-                       Emit(graph_, "Quantize", quantize.name, inputs,
+                       Emit(graph_, quantize.op, quantize.name, inputs,
                             quantize.attributes, name + ".moved"));
+    const auto pattern =
+        context_.patterns.find(graph_.value(quantize.outputs[0]).name);
+    if (pattern != context_.patterns.end()) {
+      const std::string moved = pattern->second + "+A14";
+      context_.patterns[graph_.value(codes).name] = moved;
+    }
     inputs = dequantize.inputs;
     inputs[0] = codes;
     BITTERN_TRY_ASSIGN(const ValueId levels,
@@ -61,10 +69,9 @@ class Sinker {
       return kNone;
     }
     if (node->op == "Dequantize") {
-      const Node* quantize = ProducerIf(graph_, node->inputs[0], "Quantize");
-      return quantize != nullptr && StringOf(*quantize, "per") == "tensor"
-                 ? graph_.ProducerId(id)
-                 : kNone;
+      const Node* maker = graph_.Producer(node->inputs[0]);
+      return maker != nullptr && IsOfTensor(*maker) ? graph_.ProducerId(id)
+                                                    : kNone;
     }
     if (node->op == "Concat") {
       const NodeId first = Trace(node->inputs[0], depth + 1);
@@ -84,20 +91,29 @@ class Sinker {
     return KeepsOrder(source) ? source : kNone;
   }
 
+  // One scale for the tensor.
+  static bool IsOfTensor(const Node& maker) {
+    if (maker.op == "Binarize") return IntOf(maker, "group", 0) == 0;
+    return maker.op == "Quantize" && StringOf(maker, "per") == "tensor";
+  }
+
   bool KeepsOrder(NodeId dequantize) const {
     const Node& levels = graph_.node(dequantize);
     const Node& codes = *graph_.Producer(levels.inputs[0]);
-    const std::vector<float> to = graph_.F32(codes.inputs[1]);
-    const std::vector<float> from = graph_.F32(levels.inputs[1]);
-    return !to.empty() && !from.empty() && to[0] > 0 && from[0] > 0;
+    const auto rises = [this](const Node& node) {
+      if (node.inputs.size() < 2) return true;  // a plain sign
+      const std::vector<float> scale = graph_.F32(node.inputs[1]);
+      return !scale.empty() && scale[0] > 0;
+    };
+    return rises(codes) && rises(levels);
   }
 
   bool SameQuantiser(NodeId a, NodeId b) const {
     const Node &da = graph_.node(a), &db = graph_.node(b);
     const Node& qa = *graph_.Producer(da.inputs[0]);
     const Node& qb = *graph_.Producer(db.inputs[0]);
-    return qa.attributes == qb.attributes && SameParameters(da, db) &&
-           SameParameters(qa, qb);
+    return qa.op == qb.op && qa.attributes == qb.attributes &&
+           SameParameters(da, db) && SameParameters(qa, qb);
   }
 
   bool SameParameters(const Node& a, const Node& b) const {
@@ -132,18 +148,25 @@ class Sinker {
   }
 
   Graph& graph_;
+  PassContext& context_;
   ValueNumbers same_;
   int visits_ = 0;
 };
 
+bool IsConvolution(const Graph& graph, const Node& node) {
+  return !node.removed && node.op == "Conv" && graph.IsConstant(node.inputs[1]);
+}
+
 }  // namespace
 
-Result<void> SinkQuantisers(Graph& graph, PassContext&) {
-  Sinker sinker(graph);
+Result<void> SinkQuantisers(Graph& graph, PassContext& context) {
+  Sinker sinker(graph, context);
   const size_t nodes = graph.nodes().size();
   for (size_t i = 0; i < nodes; ++i) {
     const auto id = static_cast<NodeId>(i);
-    if (MatchLinear(graph, id)) BITTERN_TRY(sinker.Visit(id));
+    if (MatchLinear(graph, id) || IsConvolution(graph, graph.node(id))) {
+      BITTERN_TRY(sinker.Visit(id));
+    }
   }
   return {};
 }

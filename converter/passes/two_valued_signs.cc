@@ -2,6 +2,7 @@
 //   Where(x >= 0, a, -a)   ->  Sign(Sign(x) + 0.1) * a      0 gives +a
 //   Where(x > 0, a, -a)    ->  Sign(Sign(x) - 0.1) * a      0 gives -a
 //   Cast(x >= 0) * 2 - 1   ->  Sign(Sign(x) + 0.1)
+//   Cast(x > 0)            ->  Sign(Relu(x)), where products read it (BiBERT)
 // and the same turned round. The inner Sign makes the offset exact: x itself
 // may be as small as a float gets. Not for NaN, which compares false but stays
 // NaN here; the graph's notes say so.
@@ -95,6 +96,22 @@ Result<bool> RewriteCast(Graph& graph, NodeId id) {
   return true;
 }
 
+// {0, 1} where only products read it.
+Result<bool> RewritePositive(Graph& graph, NodeId id) {
+  const Node node = graph.node(id);
+  const auto comparison = MatchComparison(graph, node.inputs[0]);
+  if (StringOf(node, "to") != "f32" || !comparison || !comparison->positive ||
+      comparison->zero_holds || !KeepsShape(graph, node, *comparison) ||
+      !OnlyUserIf(graph, node.outputs[0], "MatMul")) {
+    return false;
+  }
+  BITTERN_TRY_ASSIGN(const ValueId positive,
+                     Emit(graph, "Relu", node.name, {comparison->x}, {},
+                          graph.value(node.outputs[0]).name + ".positive"));
+  BITTERN_TRY(Rewrite(graph, id, "Sign", {positive}, {}));
+  return true;
+}
+
 }  // namespace
 
 Result<void> TwoValuedSigns(Graph& graph, PassContext& context) {
@@ -110,6 +127,8 @@ Result<void> TwoValuedSigns(Graph& graph, PassContext& context) {
       BITTERN_TRY_ASSIGN(done, RewriteWhere(graph, id));
     } else if (node.op == "Sub") {
       BITTERN_TRY_ASSIGN(done, RewriteCast(graph, id));
+    } else if (node.op == "Cast") {
+      BITTERN_TRY_ASSIGN(done, RewritePositive(graph, id));
     }
     count += done ? 1 : 0;
   }

@@ -42,6 +42,8 @@ constexpr Form kForms[] = {
     {"8 bit with zero point", Encoding::kSigned, 16, -511, 511, false},
 };
 
+constexpr size_t kMaxCodebook = 256;  // values of a row
+
 // Codes of one row.
 struct Extent {
   int lo = 0, hi = 0;
@@ -150,9 +152,10 @@ class Classifier {
     for (uint16_t i : order) levels.push_back(values[i]);
     const std::optional<LevelGrid> grid = FitGrid(levels);
     if (!grid) {
+      const bool few = levels.size() <= kMaxCodebook && 2 * levels.size() <= k_;
       return fmt::format(
-          "float weights: the {} values of row {} lie on no integer grid",
-          levels.size(), index);
+          "float weights: the {} values of row {} lie on no integer grid{}",
+          levels.size(), index, few ? ", a codebook" : "");
     }
     Take(*grid, order, index);
     return "";

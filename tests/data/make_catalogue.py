@@ -384,7 +384,7 @@ def activations(rng):
         e = g.op("Round", g.op("Neg", g.op("Div", g.op("Log", p), g.const(F32(np.log(2))))))
         e = g.op("Clip", e, g.const(F32(0)), g.const(F32(15)))
         return g.op("Pow", g.const(F32(2)), g.op("Neg", e))
-    with_weights(rng, "a11_logarithmic", logarithmic, "f32")
+    with_weights(rng, "a11_logarithmic", logarithmic, "f32, logarithmic codes")
 
 
 def per_token(g):

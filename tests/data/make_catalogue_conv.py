@@ -214,12 +214,12 @@ def integers(rng):
             channels = filters
         save(name, g, x, g.op("DequantizeLinear", q, scale, zero), layers)
     codes, w_scale = rng.integers(-128, 128, (8, 5, 3, 3)), rng.uniform(0.001, 0.004, 8).astype(F32)
-    g = Graph()
-    q, s, z = g.op("DynamicQuantizeLinear", "x", outputs=3)
-    sums = g.op("ConvInteger", q, g.const(codes, np.int8), z)
-    y = g.op("Mul", g.op("Cast", sums, to=TensorProto.FLOAT), g.op("Mul", s, g.const(w_scale.reshape(8, 1, 1))))
-    save("conv_dynamic_integer", g, image(59, 5), y,
-         [{"weights": "8 bit", "activations": "8 bit unsigned", "codes": last(codes)}])
+    for name, attributes in (("conv_dynamic_integer", {}), ("conv_dynamic_integer_padded", dict(pads=[1, 0, 2, 1]))):
+        g = Graph()
+        q, s, z = g.op("DynamicQuantizeLinear", "x", outputs=3)
+        sums = g.op("ConvInteger", q, g.const(codes, np.int8), z, **attributes)
+        y = g.op("Mul", g.op("Cast", sums, to=TensorProto.FLOAT), g.op("Mul", s, g.const(w_scale.reshape(8, 1, 1))))
+        save(name, g, image(59, 5), y, [{"weights": "8 bit", "activations": "8 bit unsigned", "codes": last(codes)}])
 
 
 CASES = (signs, react_block, rebnn_downsampling, xnor, dorefa, qdq_int8, groups_of_codes, input_channels, integers)

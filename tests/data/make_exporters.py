@@ -290,10 +290,12 @@ def ort_layers():
 
 
 def main():
+    import make_exporters_more  # which reads this module
     shutil.rmtree(ROOT, ignore_errors=True)
     torch_layers()
     brevitas_layers()
     ort_layers()
+    make_exporters_more.make()
 
 
 if __name__ == "__main__":

@@ -33,6 +33,22 @@ TEST_CASE("few levels go on through scales, shifts, clips and views") {
   }
 }
 
+TEST_CASE("powers of codes are logarithmic") {
+  Graph graph = test::GraphOf(
+      "input %x: f32[2]\nconst %two: f32[] = {2.0}\n"
+      "const %half: f32[2] = {0.5, 0.25}\n"
+      "%r = Round(%x) name=\"r\"\n%n = Neg(%r) name=\"n\"\n"
+      "%p = Pow(%two, %n) name=\"p\"\n%m = Mul(%half, %p) name=\"m\"\n"
+      "%f = Pow(%two, %x) name=\"f\"\n%s = Pow(%n, %two) name=\"s\"\n");
+  REQUIRE(InferTypes(graph).ok());
+  for (const char* name : {"p", "m"}) {
+    CHECK(IsLogarithmic(graph, test::ValueNamed(graph, name)));
+  }
+  for (const char* name : {"x", "n", "f", "s", "two"}) {
+    CHECK_FALSE(IsLogarithmic(graph, test::ValueNamed(graph, name)));
+  }
+}
+
 TEST_CASE("parameters come from constants alone") {
   const Graph graph = test::GraphOf(
       "input %x: f32[2]\nconst %c: f32[] = {2.0}\n"

@@ -1,8 +1,8 @@
 // The whole pipeline on multi-bit networks in the spelling of training exports
 // (LSQ chains with their residues): a multilayer perceptron behind a patch
-// embedding and LayerNorms. Scales are powers of two, so that the float graph
-// sums exactly: after every pass the graph computes the same numbers, and the
-// integer modes of a scale per input channel come near them.
+// embedding and LayerNorms. Scales are powers of two, some times 3, so that the
+// float graph sums exactly: after every pass the graph computes the same
+// numbers, and the integer modes of a scale per input channel come near them.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -29,7 +29,7 @@ class Network {
   explicit Network(Scales scales) : scales_(scales) {
     Line("input %image: f32[1,3,4,4]");
     Line("const %tokens: i64[3] = {{1, {}, {}}}", kDim, kTokens);
-    Line("const %image.a: f32[1,3,1,1] = {{0.25, 0.125, 0.5}}");
+    Line("const %image.a: f32[1,3,1,1] = {{0.25, 0.375, 0.5}}");
     Line("const %image.z: f32[1,3,1,1] = {{1.0, 0.0, -3.0}}");
     Quantise("pixels", "image", "image.a", "image.z", -128, 127);
     Weight("patch.w", fmt::format("{},3,2,2", kDim), "1,1,1", 8);
@@ -100,7 +100,7 @@ class Network {
       const int count = column ? k : 1;
       std::string a = "-0.25", z = "1.0";
       for (int i = 1; i < count; ++i) {
-        a += i % 3 == 0 ? ", 0.5" : ", 0.25";
+        a += i % 3 == 0 ? ", 0.375" : ", 0.25";
         z += i % 2 == 0 ? ", -2.0" : ", 0.0";
       }
       Line("const %{}.a: f32[{}] = {{{}}}", act, count, a);
