@@ -105,6 +105,9 @@ class Tracer {
     if (dequantize == nullptr || !shape || shape->rank() < 3) {
       return std::string("are not codes");
     }
+    if (!moves.Takes(numbers, view_.id)) {
+      return std::string("have more than 2^24 elements");
+    }
     codes_ = dequantize->inputs[0];
     type_ = *graph_.value(codes_).type;
     operand_.factor = moves.FactorFrom(numbers, view_.id);

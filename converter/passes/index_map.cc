@@ -145,7 +145,16 @@ Result<ConstantData> IndexMap::Evaluate(ValueId id, int depth) {
   return known_[id];
 }
 
+bool IndexMap::Takes(ValueId source, ValueId id) const {
+  return IsSmall(graph_, source) && IsSmall(graph_, id);
+}
+
 Result<std::vector<int32_t>> IndexMap::From(ValueId source, ValueId id) {
+  if (!Takes(source, id)) {
+    return runtime::Unsupported("'" + graph_.value(id).name +
+                                "' has more elements than are followed, "
+                                "expected at most 2^24");
+  }
   known_.clear();
   const Shape from = *StaticShape(graph_, source);
   BITTERN_TRY_ASSIGN(known_[source],

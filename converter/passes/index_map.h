@@ -22,8 +22,11 @@ class IndexMap {
   // ends there. All shapes of a chain are static.
   ValueId SourceOf(ValueId id) const;
 
+  // Whether both are small enough for From: 2^24 elements.
+  bool Takes(ValueId source, ValueId id) const;
+
   // For each element of `id` the index of the element of `source`, which is
-  // above it, that it is a copy of.
+  // above it, that it is a copy of. An error if Takes says no.
   Result<std::vector<int32_t>> From(ValueId source, ValueId id);
 
   // The product of the scalars in the chain from `id` up to `source`, the one

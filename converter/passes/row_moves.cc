@@ -77,6 +77,7 @@ Result<std::optional<RowMove>> RowMoveFrom(const Graph& graph, ValueId source,
     return std::optional<RowMove>();
   }
   IndexMap moves(graph);
+  if (!moves.Takes(source, id)) return std::optional<RowMove>();
   BITTERN_TRY_ASSIGN(const std::vector<int32_t> map, moves.From(source, id));
   RowMove move;
   move.source = source;

@@ -96,6 +96,7 @@ Result<std::optional<Part>> PartOf(const Graph& graph, ValueId result,
                                    ValueId value) {
   const std::optional<Part> none;
   IndexMap moves(graph);
+  if (!moves.Takes(result, value)) return none;
   BITTERN_TRY_ASSIGN(const std::vector<int32_t> from,
                      moves.From(result, value));
   const Shape shape = *StaticShape(graph, value);

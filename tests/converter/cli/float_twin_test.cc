@@ -36,6 +36,11 @@ TEST_CASE("distances from a tie") {
   CHECK(rounding.TieDistance(3.0f) == 0.5);
   rounding.is_sign = true;
   CHECK(rounding.TieDistance(-0.25f) == 0.25);
+  rounding.is_sign = false;
+  rounding.is_directed = true;
+  CHECK(rounding.TieDistance(2.0f) == 0);
+  CHECK(rounding.TieDistance(2.25f) == 0.25);
+  CHECK(rounding.TieDistance(-2.5f) == 0.5);
 }
 
 // y = round(x / s) with its straight-through residue, through exp to z; w =
@@ -88,6 +93,39 @@ TEST_CASE("codes of an integer type are their floats") {
   const FloatGraph graph(*session);
   CHECK(graph.Find("codes") == round);
   CHECK(graph.QuantiserOf(graph.Find("codes"))->op->name == "round");
+}
+
+TEST_CASE("comparisons with 0 are signs, Floor and Ceil roundings") {
+  test::ModelBuilder b;
+  const int32_t x = b.Input("x", {4});
+  const int32_t t = b.Op("Relu", "t", {x});
+  const runtime::TensorType one{runtime::DType::kF32, {1}, {}};
+  const int32_t zero = b.Constant<float>("zero", one, {0.0f});
+  const int32_t two = b.Constant<float>("two", one, {2.0f});
+  const runtime::AttributeMap to{{"to", std::string("f32")}};
+  const auto compare = [&](const char* op, const char* name, int32_t a,
+                           int32_t c) {
+    const int32_t y = b.Op(
+        "Cast", name, {b.Op(op, std::string(name) + ".holds", {a, c})}, to);
+    b.Output(y, Shape{4});
+    return y;
+  };
+  const int32_t positive = compare("Greater", "positive", t, zero);
+  const int32_t negative = compare("LessOrEqual", "negative", zero, t);
+  const int32_t other = compare("Greater", "other", t, two);
+  const int32_t down = b.Op("Floor", "down", {t});
+  b.Output(down, Shape{4});
+  const auto session = test::OpenKeeping(b);
+  const FloatGraph graph(*session);
+  for (const int32_t tensor : {positive, negative}) {
+    const auto found = graph.Between({}, tensor);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].is_sign);
+    CHECK(found[0].input == t);
+  }
+  CHECK(graph.Between({}, other).empty());
+  REQUIRE(graph.QuantiserOf(down).has_value());
+  CHECK(graph.QuantiserOf(down)->is_directed);
 }
 
 TEST_CASE("quantisers between tensors") {

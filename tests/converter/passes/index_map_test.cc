@@ -77,5 +77,21 @@ output %b
   CHECK(moves.From(m, b).value() == std::vector<int32_t>{0, 3, 1, 4, 2, 5});
 }
 
+TEST_CASE("more elements than an index holds are not followed") {
+  const Graph graph = Parsed(R"(
+input %x: f32[65536,65536]
+%r = Relu(%x) name="r"
+%t = Transpose(%r) perm=[1, 0] name="t"
+output %t
+)");
+  const ValueId r = Named(graph, "r"), t = Named(graph, "t");
+  IndexMap moves(graph);
+  CHECK(moves.SourceOf(t) == t);
+  CHECK_FALSE(moves.Takes(r, t));
+  CHECK_FALSE(moves.Takes(r, r));
+  CHECK(moves.From(r, r).error().message ==
+        "'r' has more elements than are followed, expected at most 2^24");
+}
+
 }  // namespace
 }  // namespace bittern::convert
