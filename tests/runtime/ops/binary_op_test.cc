@@ -65,6 +65,7 @@ TEST_CASE("Float ops broadcast like numpy") {
           {"Div", [](float a, float b) { return a / b; }},
           {"Min", [](float a, float b) { return a < b ? a : b; }},
           {"Max", [](float a, float b) { return a > b ? a : b; }},
+          {"PRelu", [](float a, float b) { return a < 0 ? a * b : a; }},
           {"Pow", [](float a, float b) { return std::pow(a, b); }},
           {"Mod",
            [](float a, float b) { return std::fmod(std::fmod(a, b) + b, b); }},

@@ -1,0 +1,84 @@
+// Clouds of points: farthest point sampling, balls, nearest neighbours. Points
+// lie in planes, one for each coordinate (or feature), so that lanes are
+// points. Squared distances are sums of products over ascending coordinates,
+// without fused steps: fl(fl(dx * dx) + fl(dy * dy)) ...; the bits of plain
+// loops on every target. Indices are those of a stable sort: the first of
+// equals wins.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "kernels/base/bits.h"
+#include "kernels/base/cpu.h"
+
+namespace bittern::kernels {
+
+// Planes are aligned to 64 bytes and padded with NaN to PaddedPoints(count).
+struct PointPlanes {
+  const float* data;  // [channels][PaddedPoints(count)]
+  size_t channels, count;
+};
+
+inline constexpr size_t kPointGroup = 64;
+constexpr size_t PaddedPoints(size_t count) {
+  return RoundUp(count, kPointGroup);
+}
+
+struct FarthestArgs {
+  PointPlanes points;  // at least one point
+  size_t start;        // the first to choose
+  size_t chosen;       // how many; at least 1
+  float* nearest;      // PaddedPoints floats, scratch: squared distance to the
+                       // nearest chosen point
+  int64_t* indices;    // [chosen]
+};
+
+// Queries that distance_keys walks together, for the loads of the points.
+inline constexpr size_t kQueryBlock = 4;
+
+struct DistanceArgs {
+  PointPlanes points;
+  const float* queries;  // [query_count][channels]
+  size_t query_count;    // 1 to kQueryBlock
+  int32_t* keys;         // [query_count][PaddedPoints]
+};
+
+struct SelectArgs {
+  const int32_t* keys;  // [PaddedPoints(count)]
+  size_t count, k;      // 1 <= k <= count
+  uint64_t* scratch;    // [PaddedPoints(count)]
+  int64_t* indices;     // [k]
+};
+
+struct PointsKernel {
+  const char* name;
+  // Each point the farthest from those chosen before, the first of equals. A
+  // point with a coordinate that is not finite is never farther than another.
+  void (*farthest)(const FarthestArgs& args) noexcept;
+  // Writes the first `most` points, by index, within fl(distance^2) <= square
+  // of `centre`; how many there are. A NaN is in no ball.
+  size_t (*in_ball)(const PointPlanes& points, const float* centre,
+                    float square, size_t most, int64_t* indices) noexcept;
+  // Squared distances as integers that compare alike, NaN above all; padding
+  // above NaN.
+  void (*distance_keys)(const DistanceArgs& args) noexcept;
+  // Keys of scores of any sign, the best (largest or smallest) lowest, -0 as
+  // +0, NaN as the largest, as TopK has it; padding above all. `keys` holds
+  // PaddedPoints(count).
+  void (*score_keys)(const float* scores, size_t count, bool largest,
+                     int32_t* keys) noexcept;
+  // The places of the k smallest keys, ascending, the first of equals first.
+  void (*select)(const SelectArgs& args) noexcept;
+  bool is_reference;
+};
+
+std::vector<const PointsKernel*> PointsKernels(
+    const CpuFeatures& cpu);  // reference first
+const PointsKernel* SelectPoints(const CpuFeatures& cpu);
+
+// The key of padding, above every distance's.
+inline constexpr int32_t kPaddingKey = INT32_MAX;
+
+}  // namespace bittern::kernels

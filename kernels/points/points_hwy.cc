@@ -1,0 +1,284 @@
+// Clouds of points for every Highway target; lanes are points.
+// Farthest: nearest[i] = min(nearest[i], |p_i - p_last|^2) and the place of the
+// greatest, in one walk; every lane keeps its own first greatest, the lowest
+// place among the lanes' wins.
+// Neighbours: keys[q][i] = bits of |p_i - q|^2 (>= 0, so that integers compare
+// as the floats do). Select: the k-th smallest of the minima of 64 groups
+// (point i in group i mod 64) bounds the k-th smallest key from above, since k
+// groups hold at least one key below; it is found by its upper bits, one count
+// a bit. What lies below it (about k + k/4 of 1024 for k = 20) is sorted.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/points/points_hwy.cc"
+#include "hwy/foreach_target.h"
+// foreach_target.h comes before everything that depends on the target.
+#include "kernels/base/math-inl.h"
+#include "kernels/points/points_kernels.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace bittern::kernels::HWY_NAMESPACE {
+namespace {
+
+constexpr size_t kGroupVecs = kPointGroup / kLanes;
+
+HWY_INLINE VF Infinity() {
+  return hn::BitCast(DF(), hn::Set(DI(), 0x7f800000));
+}
+
+// Of kLanes points from point i on.
+HWY_INLINE VF SquaredDistances(const PointPlanes& points, size_t stride,
+                               size_t i, const float* query, size_t step) {
+  const DF d;
+  const VF first = hn::Sub(hn::Load(d, points.data + i), hn::Set(d, query[0]));
+  VF sum = hn::Mul(first, first);
+  for (size_t c = 1; c < points.channels; ++c) {
+    const VF delta = hn::Sub(hn::Load(d, points.data + c * stride + i),
+                             hn::Set(d, query[c * step]));
+    sum = hn::Add(sum, hn::Mul(delta, delta));
+  }
+  return sum;
+}
+
+// Infinitely far; a point that is not finite, and the padding, never wins.
+void StartFarthest(const FarthestArgs& args, size_t stride) {
+  const DF d;
+  for (size_t i = 0; i < stride; i += kLanes) {
+    auto finite = hn::Eq(hn::Zero(d), hn::Zero(d));
+    for (size_t c = 0; c < args.points.channels; ++c) {
+      const VF x = hn::Load(d, args.points.data + c * stride + i);
+      finite = hn::And(finite, hn::Lt(hn::Abs(x), Infinity()));
+    }
+    hn::Store(hn::IfThenElse(finite, Infinity(), hn::Neg(Infinity())), d,
+              args.nearest + i);
+  }
+}
+
+// The lowest place among the lanes that hold the greatest value.
+size_t FirstGreatest(VF greatest, VI places) {
+  HWY_ALIGN float values[kBlock];
+  HWY_ALIGN int32_t at[kBlock];
+  hn::Store(greatest, DF(), values);
+  hn::Store(places, DI(), at);
+  size_t best = 0;
+  for (size_t lane = 1; lane < kLanes; ++lane) {
+    if (values[lane] > values[best] ||
+        (values[lane] == values[best] && at[lane] < at[best]))
+      best = lane;
+  }
+  return static_cast<size_t>(at[best]);
+}
+
+void Farthest(const FarthestArgs& args) noexcept {
+  const DF d;
+  const DI di;
+  const PointPlanes& points = args.points;
+  const size_t stride = PaddedPoints(points.count);
+  StartFarthest(args, stride);
+  size_t last = args.start;
+  args.indices[0] = static_cast<int64_t>(last);
+  for (size_t n = 1; n < args.chosen; ++n) {
+    VF greatest = hn::Neg(Infinity());
+    VI places = hn::Iota(di, 0);
+    VI place = places;
+    for (size_t i = 0; i < stride; i += kLanes) {
+      const VF square =
+          SquaredDistances(points, stride, i, points.data + last, stride);
+      const VF old = hn::Load(d, args.nearest + i);
+      const VF nearest = hn::IfThenElse(hn::Lt(square, old), square, old);
+      hn::Store(nearest, d, args.nearest + i);
+      const auto larger = hn::Gt(nearest, greatest);
+      greatest = hn::IfThenElse(larger, nearest, greatest);
+      places = hn::IfThenElse(hn::RebindMask(di, larger), place, places);
+      place = hn::Add(place, hn::Set(di, static_cast<int32_t>(kLanes)));
+    }
+    last = FirstGreatest(greatest, places);
+    args.indices[n] = static_cast<int64_t>(last);
+  }
+}
+
+// Calls fn(place) for each lane of `mask`, ascending; false as soon as fn is.
+template <class D, class M, class Fn>
+HWY_INLINE bool ForLanes(D d, M mask, size_t first, const Fn& fn) {
+  if (HWY_LIKELY(hn::AllFalse(d, mask))) return true;
+  uint8_t bytes[8] = {};
+  hn::StoreMaskBits(d, mask, bytes);
+  uint32_t bits = bytes[0] | static_cast<uint32_t>(bytes[1]) << 8;
+  for (; bits != 0; bits &= bits - 1) {
+    if (!fn(first + static_cast<size_t>(__builtin_ctz(bits)))) return false;
+  }
+  return true;
+}
+
+size_t InBall(const PointPlanes& points, const float* centre, float square,
+              size_t most, int64_t* indices) noexcept {
+  const DF d;
+  const size_t stride = PaddedPoints(points.count);
+  size_t found = 0;
+  for (size_t i = 0; i < stride && found < most; i += kLanes) {
+    const auto inside = hn::Le(SquaredDistances(points, stride, i, centre, 1),
+                               hn::Set(d, square));
+    const bool more = ForLanes(d, inside, i, [&](size_t place) HWY_ATTR {
+      indices[found++] = static_cast<int64_t>(place);
+      return found < most;
+    });
+    if (!more) break;
+  }
+  return found;
+}
+
+// Two vectors of points against kQueryBlock queries: 8 sums in registers.
+HWY_INLINE void KeysOfBlock(const DistanceArgs& args,
+                            const float* const* queries, size_t stride,
+                            size_t i) {
+  const DF d;
+  VF sum[kQueryBlock][2];
+  for (auto& row : sum) row[0] = row[1] = hn::Zero(d);
+  const float* plane = args.points.data + i;
+  for (size_t c = 0; c < args.points.channels; ++c, plane += stride) {
+    const VF x0 = hn::Load(d, plane), x1 = hn::Load(d, plane + kLanes);
+    for (size_t q = 0; q < kQueryBlock; ++q) {
+      const VF y = hn::Set(d, queries[q][c]);
+      const VF d0 = hn::Sub(x0, y), d1 = hn::Sub(x1, y);
+      // +0 + square is the square: it is no negative zero.
+      sum[q][0] = hn::Add(sum[q][0], hn::Mul(d0, d0));
+      sum[q][1] = hn::Add(sum[q][1], hn::Mul(d1, d1));
+    }
+  }
+  for (size_t q = 0; q < args.query_count; ++q) {
+    int32_t* keys = args.keys + q * stride + i;
+    hn::Store(hn::BitCast(DI(), Canonical(sum[q][0])), DI(), keys);
+    hn::Store(hn::BitCast(DI(), Canonical(sum[q][1])), DI(), keys + kLanes);
+  }
+}
+
+void DistanceKeys(const DistanceArgs& args) noexcept {
+  const size_t stride = PaddedPoints(args.points.count);
+  const float* queries[kQueryBlock];
+  for (size_t q = 0; q < kQueryBlock; ++q) {
+    const size_t given = q < args.query_count ? q : 0;
+    queries[q] = args.queries + given * args.points.channels;
+  }
+  for (size_t i = 0; i < stride; i += 2 * kLanes)
+    KeysOfBlock(args, queries, stride, i);
+  for (size_t q = 0; q < args.query_count; ++q) {
+    for (size_t i = args.points.count; i < stride; ++i)
+      args.keys[q * stride + i] = kPaddingKey;
+  }
+}
+
+void ScoreKeys(const float* scores, size_t count, bool largest,
+               int32_t* keys) noexcept {
+  const DF d;
+  const DI di;
+  const VI flip = hn::Set(di, largest ? -1 : 0);
+  const auto store = [&](const float* from, size_t to) HWY_ATTR {
+    const VF x = hn::Add(hn::LoadU(d, from), hn::Zero(d));
+    const VI bits = hn::BitCast(di, Canonical(x));
+    const VI negative = hn::ShiftRight<31>(bits);  // all ones, or none
+    const VI ordered =
+        hn::Xor(bits, hn::And(negative, hn::Set(di, 0x7fffffff)));
+    hn::Store(hn::Xor(ordered, flip), di, keys + to);
+  };
+  size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(scores + i, i);
+  if (i < count) {
+    HWY_ALIGN float rest[kBlock] = {};
+    memcpy(rest, scores + i, (count - i) * sizeof(float));
+    store(rest, i);
+  }
+  for (i = count; i < PaddedPoints(count); ++i) keys[i] = kPaddingKey;
+}
+
+HWY_INLINE size_t CountUpTo(const int32_t* keys, size_t count, int32_t bound) {
+  const DI di;
+  const VI limit = hn::Set(di, bound);
+  VI sum = hn::Zero(di);
+  for (size_t i = 0; i < count; i += kLanes) {
+    const auto above = hn::Gt(hn::Load(di, keys + i), limit);
+    sum = hn::Sub(sum, hn::VecFromMask(di, hn::Not(above)));
+  }
+  return static_cast<size_t>(hn::GetLane(hn::SumOfLanes(di, sum)));
+}
+
+// A bound that at least k of the keys do not exceed, close to the k-th
+// smallest: its upper 18 bits. kPaddingKey if only that does.
+int32_t UpperBound(const int32_t* keys, size_t count, size_t k) {
+  constexpr int kLowBits = 14;
+  uint32_t bound = 0;  // of the keys above INT32_MIN
+  for (int bit = 31; bit >= kLowBits; --bit) {
+    const uint32_t probe = bound | ((uint32_t{1} << bit) - 1);
+    if (CountUpTo(keys, count, static_cast<int32_t>(probe ^ 0x80000000u)) < k)
+      bound |= uint32_t{1} << bit;
+  }
+  bound |= (uint32_t{1} << kLowBits) - 1;
+  return static_cast<int32_t>(bound ^ 0x80000000u);
+}
+
+int32_t BoundOf(const SelectArgs& args, size_t stride) {
+  const DI di;
+  if (args.k > kPointGroup || stride == kPointGroup)
+    return UpperBound(args.keys, stride, args.k);
+  HWY_ALIGN int32_t minima[kPointGroup];
+  for (size_t v = 0; v < kGroupVecs; ++v) {
+    const int32_t* from = args.keys + v * kLanes;
+    VI least = hn::Load(di, from);
+    for (size_t i = kPointGroup; i < stride; i += kPointGroup)
+      least = hn::Min(least, hn::Load(di, from + i));
+    hn::Store(least, di, minima + v * kLanes);
+  }
+  return UpperBound(minima, kPointGroup, args.k);
+}
+
+// The key above the place: all different, and ordered as wanted.
+HWY_INLINE uint64_t Ranked(int32_t key, size_t place) {
+  return static_cast<uint64_t>(static_cast<uint32_t>(key) ^ 0x80000000u) << 32 |
+         place;
+}
+
+void Select(const SelectArgs& args) noexcept {
+  const DI di;
+  const size_t stride = PaddedPoints(args.count);
+  const VI bound = hn::Set(di, BoundOf(args, stride));
+  uint64_t* best = args.scratch;  // ascending, at most k
+  size_t held = 0;
+  for (size_t i = 0; i < stride; i += kLanes) {
+    const auto above = hn::Gt(hn::Load(di, args.keys + i), bound);
+    ForLanes(di, hn::Not(above), i, [&](size_t place) HWY_ATTR {
+      if (place >= args.count) return false;
+      const uint64_t ranked = Ranked(args.keys[place], place);
+      if (held == args.k) {
+        if (ranked > best[held - 1]) return true;
+        --held;
+      }
+      size_t at = held++;
+      for (; at > 0 && best[at - 1] > ranked; --at) best[at] = best[at - 1];
+      best[at] = ranked;
+      return true;
+    });
+  }
+  for (size_t i = 0; i < args.k; ++i)
+    args.indices[i] = static_cast<int64_t>(best[i] & 0xffffffffu);
+}
+
+}  // namespace
+
+const PointsKernel* PointsHwyKernel() {
+  static constexpr PointsKernel kKernel = {"points/hwy",  &Farthest,  &InBall,
+                                           &DistanceKeys, &ScoreKeys, &Select,
+                                           false};
+  return &kKernel;
+}
+
+}  // namespace bittern::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace bittern::kernels {
+
+HWY_EXPORT(PointsHwyKernel);
+
+std::span<const PointsKernel> PointsHwy(const CpuFeatures& cpu) {
+  return {BITTERN_HWY_TABLE(PointsHwyKernel, cpu)(), 1};
+}
+
+}  // namespace bittern::kernels
+#endif  // HWY_ONCE
