@@ -115,9 +115,16 @@ Result<void> ExpectKnownSizes(OnnxNode& node) {
     return {};
   for (ValueId id : node.inputs()) {
     if (id == kNone || node.ShapeOf(id).IsStatic()) continue;
+    // x[mask] = y[mask], step after step.
+    const char* hint =
+        node.op() == "ScatterND"
+            ? " (loops of farthest point sampling assign through masks: "
+              "models/poem/points.py exports them as one operator)"
+            : "";
     return node.FailUnsupported(
         "an input is " + runtime::ToString(node.TypeOf(id)) +
-        ", of a size that only the run knows, expected a size that is known");
+        ", of a size that only the run knows, expected a size that is known" +
+        hint);
   }
   return {};
 }

@@ -5,9 +5,9 @@
 // once. Pools and float convolutions have forms of their own for it, and a
 // float convolution of an image with channels first leaves them last where that
 // is how they are read (the first one of a network). Global averages become
-// means over rows and columns.
+// means over rows and columns; maxima and means over those are taken of the
+// image with channels last.
 #include <algorithm>
-#include <array>
 #include <map>
 #include <set>
 #include <string_view>
@@ -19,22 +19,6 @@
 
 namespace bittern::convert {
 namespace {
-
-// Node by node; all inputs are images or constants that broadcast to one.
-constexpr std::array<std::string_view, 31> kElementwise = {
-    "Neg",   "Abs",         "Sqrt",       "Exp",
-    "Log",   "Erf",         "Tanh",       "Sigmoid",
-    "Relu",  "Sign",        "Round",      "Floor",
-    "Ceil",  "Clip",        "Reciprocal", "Gelu",
-    "Not",   "Cast",        "Add",        "Sub",
-    "Mul",   "Div",         "Min",        "Max",
-    "Less",  "LessOrEqual", "Greater",    "GreaterOrEqual",
-    "Equal", "Where",       "And"};
-
-bool IsElementwise(std::string_view op) {
-  return std::find(kElementwise.begin(), kElementwise.end(), op) !=
-         kElementwise.end();
-}
 
 bool IsPool(std::string_view op) {
   return op == "MaxPool" || op == "AveragePool";
@@ -77,6 +61,8 @@ class Walker {
       return VisitQuantiser(id);
     }
     if (node.op == "GlobalAveragePool") return VisitGlobalAverage(id);
+    if (node.op == "ReduceMax" || node.op == "ReduceMean")
+      return VisitReduction(id);
     if (node.op == "Concat") return VisitConcat(id);
     if (IsPool(node.op)) {
       AttributeMap attributes = node.attributes;
@@ -323,6 +309,34 @@ class Walker {
              {{"axes", std::vector<int64_t>{1, 2}}, {"keepdims", int64_t{1}}},
              graph_.value(node.outputs[0]).name + ".last"));
     return RewriteAsReshape(graph_, id, mean, shape);
+  }
+
+  // Over rows or columns, or both. What is left of one of them is an image as
+  // well; of both, a row of channels for each image.
+  Result<void> VisitReduction(NodeId id) {
+    const Node node = graph_.node(id);
+    std::vector<int64_t> axes = IntsOf(node, "axes");
+    for (int64_t& axis : axes) axis += axis < 0 ? 4 : 0;
+    std::sort(axes.begin(), axes.end());
+    if (axes.empty() || axes.front() < 2) return {};
+    const Shape shape = *StaticShape(graph_, node.outputs[0]);
+    for (int64_t& axis : axes) --axis;
+    const std::string name = graph_.value(node.outputs[0]).name;
+    BITTERN_TRY_ASSIGN(
+        const ValueId reduced,
+        Emit(graph_, node.op, node.name, {last_[node.inputs[0]]},
+             {{"axes", axes}, {"keepdims", int64_t{0}}}, name + ".last"));
+    if (axes.size() == 2) return RewriteAsReshape(graph_, id, reduced, shape);
+    if (IntOf(node, "keepdims", 1) == 0) {
+      return Rewrite(graph_, id, "Transpose", {reduced},
+                     {{"perm", std::vector<int64_t>{0, 2, 1}}});
+    }
+    BITTERN_TRY_ASSIGN(
+        last_[node.outputs[0]],
+        Emit(graph_, "Unsqueeze", node.name, {reduced},
+             {{"axes", std::vector<int64_t>{axes[0]}}}, name + ".image"));
+    return Rewrite(graph_, id, "Transpose", {last_[node.outputs[0]]},
+                   {{"perm", kToFirst}});
   }
 
   Graph& graph_;

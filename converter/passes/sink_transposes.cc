@@ -8,6 +8,7 @@
 
 #include "converter/ir/evaluate.h"
 #include "converter/passes/edit.h"
+#include "converter/passes/image_layout.h"
 #include "converter/passes/passes.h"
 
 namespace bittern::convert {
@@ -97,7 +98,9 @@ Result<bool> Sink(Graph& graph, NodeId id) {
   const ValueId x = graph.node(id).inputs[0];
   const ValueId transposed = graph.node(id).outputs[0];
   const std::optional<NodeId> user = OnlyUser(graph, transposed);
-  if (!user || !StaticShape(graph, transposed) || graph.IsConstant(x)) {
+  // Images stay where they are: channels_last computes what follows on them.
+  if (!user || !StaticShape(graph, transposed) || graph.IsConstant(x) ||
+      perm == kToFirst) {
     return false;
   }
   if (graph.node(*user).op == "Transpose") {
