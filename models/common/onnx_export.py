@@ -29,10 +29,27 @@ def dynamo_export(model: nn.Module, path: Path, opset: int = 18, dynamic_batch: 
     program = torch.onnx.export(
         model, (_image(model, 2 if dynamic_batch else 1),), dynamo=True, opset_version=opset, dynamic_shapes=shapes, verbose=False, **NAMES
     )
-    proto = program.model_proto
+    _save_anonymous(program.model_proto, path)
+
+
+def _save_anonymous(proto: onnx.ModelProto, path: Path) -> None:
     graph = proto.graph
     for item in (proto, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
         item.ClearField("metadata_props")  # stack traces and paths of this machine
     for node in proto.graph.node:
         node.ClearField("doc_string")
     onnx.save(proto, str(path))
+
+
+def export_cloud(model: nn.Module, path: Path, dynamo: bool) -> None:
+    """A network that reads clouds [1, points, 3]."""
+    cloud = (torch.rand(1, model.cfg.points, 3),)
+    names = {"input_names": ["points"], "output_names": ["logits"]}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if not dynamo:
+            torch.onnx.export(model, cloud, str(path), dynamo=False, opset_version=17, custom_opsets={"bittern": 1}, **names)
+            return
+        program = torch.onnx.export(model, cloud, dynamo=True, opset_version=18, verbose=False, **names)
+    _save_anonymous(program.model_proto, path)

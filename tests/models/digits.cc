@@ -11,14 +11,10 @@
 
 namespace bittern::test {
 
-Digits ConvertDigitsFile(const std::string& file,
-                         const convert::PassOptions& passes) {
+Digits ConvertModelFile(const std::string& file,
+                        const convert::ConvertOptions& options) {
   const auto packed = std::filesystem::temp_directory_path() /
                       (std::to_string(getpid()) + ".digits.bittern");
-  convert::ConvertOptions options;
-  options.passes = passes;
-  options.preprocess_json = SourcePath("models/bivit/digits.json");
-  options.labels_file = SourcePath("models/bivit/labels.txt");
   auto report =
       convert::ConvertFile(SourcePath(file), packed.string(), options);
   INFO(report.error().message);
@@ -28,6 +24,15 @@ Digits ConvertDigitsFile(const std::string& file,
   REQUIRE(model.ok());
   std::filesystem::remove(packed);
   return {std::move(report).value(), std::move(model).value()};
+}
+
+Digits ConvertDigitsFile(const std::string& file,
+                         const convert::PassOptions& passes) {
+  convert::ConvertOptions options;
+  options.passes = passes;
+  options.preprocess_json = SourcePath("models/bivit/digits.json");
+  options.labels_file = SourcePath("models/bivit/labels.txt");
+  return ConvertModelFile(file, options);
 }
 
 void SetImage(runtime::Session& session, const cli::NpyArray& images,

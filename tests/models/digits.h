@@ -20,6 +20,9 @@ struct Digits {
   std::shared_ptr<const runtime::Model> model;
 };
 
+// Converts a file of the source tree; requires success.
+Digits ConvertModelFile(const std::string& file,
+                        const convert::ConvertOptions& options);
 // Converts a file of the source tree with the digits' preprocessing and labels;
 // requires success.
 Digits ConvertDigitsFile(const std::string& file,

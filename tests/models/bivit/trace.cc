@@ -243,6 +243,10 @@ std::string HashHex(const void* data, size_t bytes) {
   return text;
 }
 
+std::string HashSigns(const TensorView& view) {
+  return HashCodes(Planes(view));
+}
+
 Trace TraceBivit(Session& session, const kernels::CpuFeatures& cpu) {
   return Tracer(session, cpu).Run();
 }

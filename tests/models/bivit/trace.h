@@ -12,6 +12,8 @@ namespace bittern::test {
 
 // XXH3-64 in hexadecimal, as the oracle prints it.
 std::string HashHex(const void* data, size_t bytes);
+// Of sign codes of one group a row, as int8.
+std::string HashSigns(const runtime::TensorView& view);
 
 // Reads the tensors of the last run of `session` (which keeps intermediates)
 // and recomputes the accumulators from them, with the GEMM kernel that `cpu`

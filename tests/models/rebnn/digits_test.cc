@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include "converter/cli/comparison.h"
-#include "kernels/base/bits.h"
 #include "tests/models/bivit/support.h"
 #include "tests/models/bivit/trace.h"
 
@@ -31,19 +30,6 @@ Digits Convert(const std::string& file) {
 
 cli::NpyArray Images() {
   return LoadNpy(SourcePath("models/bivit/digits_images.npy"));
-}
-
-std::string HashSigns(const runtime::TensorView& view) {
-  const auto rows = static_cast<size_t>(view.type->shape.Leading()),
-             cols = static_cast<size_t>(view.type->shape.Last());
-  const kernels::CodePlanes planes =
-      kernels::ViewCodePlanes(view.data, rows, cols, cols);
-  std::vector<int8_t> codes;
-  for (size_t r = 0; r < rows; ++r) {
-    for (size_t c = 0; c < cols; ++c)
-      codes.push_back(static_cast<int8_t>(kernels::CodeAt(planes, r, c)));
-  }
-  return HashHex(codes.data(), codes.size());
 }
 
 // What the oracle records, of a session that keeps every tensor.
