@@ -71,6 +71,16 @@ TEST_CASE("results sized by values", "[onnx]") {
           "node 'n' (Trilu): an input is i64[2,?], of a size that only the run "
           "knows, expected a size that is known");
   }
+  // distance[mask] = closer[mask], as loops of farthest point sampling have it.
+  SECTION("are refused by masked assignments, which names the way out") {
+    model.Node("NonZero", {"x"}, {"p"});
+    model.Node("Transpose", {"p"}, {"rows"});
+    model.Node("GatherND", {"x", "rows"}, {"v"});
+    model.Node("ScatterND", {"x", "rows", "v"}, {"y"}).set_name("n");
+    CHECK_THAT(model.ErrorText(),
+               Catch::Contains("(ScatterND): an input is i64[?,2]") &&
+                   Catch::Contains("models/poem/points.py"));
+  }
 }
 
 }  // namespace
