@@ -15,16 +15,18 @@
 
 namespace bittern::kernels {
 
-// Planes are aligned to 64 bytes and padded with NaN to PaddedPoints(count).
-struct PointPlanes {
-  const float* data;  // [channels][PaddedPoints(count)]
-  size_t channels, count;
-};
-
 inline constexpr size_t kPointGroup = 64;
 constexpr size_t PaddedPoints(size_t count) {
   return RoundUp(count, kPointGroup);
 }
+// Planes a power of two apart would share few sets of the L1 cache.
+constexpr size_t PlaneStride(size_t count) { return PaddedPoints(count) + 16; }
+
+// Planes are aligned to 64 bytes and padded with NaN to PaddedPoints(count).
+struct PointPlanes {
+  const float* data;  // [channels][PlaneStride(count)]
+  size_t channels, count;
+};
 
 struct FarthestArgs {
   PointPlanes points;  // at least one point
@@ -35,8 +37,8 @@ struct FarthestArgs {
   int64_t* indices;    // [chosen]
 };
 
-// Queries that distance_keys walks together, for the loads of the points.
-inline constexpr size_t kQueryBlock = 4;
+// Queries that distance_keys takes at once: a part of the points stays in L1.
+inline constexpr size_t kQueryBlock = 16;
 
 struct DistanceArgs {
   PointPlanes points;

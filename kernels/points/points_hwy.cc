@@ -45,7 +45,8 @@ void StartFarthest(const FarthestArgs& args, size_t stride) {
   for (size_t i = 0; i < stride; i += kLanes) {
     auto finite = hn::Eq(hn::Zero(d), hn::Zero(d));
     for (size_t c = 0; c < args.points.channels; ++c) {
-      const VF x = hn::Load(d, args.points.data + c * stride + i);
+      const VF x = hn::Load(
+          d, args.points.data + c * PlaneStride(args.points.count) + i);
       finite = hn::And(finite, hn::Lt(hn::Abs(x), Infinity()));
     }
     hn::Store(hn::IfThenElse(finite, Infinity(), hn::Neg(Infinity())), d,
@@ -73,6 +74,7 @@ void Farthest(const FarthestArgs& args) noexcept {
   const DI di;
   const PointPlanes& points = args.points;
   const size_t stride = PaddedPoints(points.count);
+  const size_t plane = PlaneStride(points.count);
   StartFarthest(args, stride);
   size_t last = args.start;
   args.indices[0] = static_cast<int64_t>(last);
@@ -82,7 +84,7 @@ void Farthest(const FarthestArgs& args) noexcept {
     VI place = places;
     for (size_t i = 0; i < stride; i += kLanes) {
       const VF square =
-          SquaredDistances(points, stride, i, points.data + last, stride);
+          SquaredDistances(points, plane, i, points.data + last, plane);
       const VF old = hn::Load(d, args.nearest + i);
       const VF nearest = hn::IfThenElse(hn::Lt(square, old), square, old);
       hn::Store(nearest, d, args.nearest + i);
@@ -113,9 +115,10 @@ size_t InBall(const PointPlanes& points, const float* centre, float square,
               size_t most, int64_t* indices) noexcept {
   const DF d;
   const size_t stride = PaddedPoints(points.count);
+  const size_t plane = PlaneStride(points.count);
   size_t found = 0;
   for (size_t i = 0; i < stride && found < most; i += kLanes) {
-    const auto inside = hn::Le(SquaredDistances(points, stride, i, centre, 1),
+    const auto inside = hn::Le(SquaredDistances(points, plane, i, centre, 1),
                                hn::Set(d, square));
     const bool more = ForLanes(d, inside, i, [&](size_t place) HWY_ATTR {
       indices[found++] = static_cast<int64_t>(place);
@@ -126,26 +129,35 @@ size_t InBall(const PointPlanes& points, const float* centre, float square,
   return found;
 }
 
-// Two vectors of points against kQueryBlock queries: 8 sums in registers.
-HWY_INLINE void KeysOfBlock(const DistanceArgs& args,
-                            const float* const* queries, size_t stride,
-                            size_t i) {
+// Two vectors of points against kRows queries: 8 sums in registers.
+constexpr size_t kRows = 4;
+
+HWY_INLINE void KeysOfBlock(const DistanceArgs& args, size_t first, size_t i) {
   const DF d;
-  VF sum[kQueryBlock][2];
+  const size_t channels = args.points.channels;
+  const float* queries[kRows];  // those there are, the first for the others
+  for (size_t q = 0; q < kRows; ++q) {
+    const size_t row = first + q < args.query_count ? first + q : first;
+    queries[q] = args.queries + row * channels;
+  }
+  VF sum[kRows][2];
   for (auto& row : sum) row[0] = row[1] = hn::Zero(d);
   const float* plane = args.points.data + i;
-  for (size_t c = 0; c < args.points.channels; ++c, plane += stride) {
+  const size_t stride = PlaneStride(args.points.count);
+  for (size_t c = 0; c < channels; ++c) {
     const VF x0 = hn::Load(d, plane), x1 = hn::Load(d, plane + kLanes);
-    for (size_t q = 0; q < kQueryBlock; ++q) {
+    for (size_t q = 0; q < kRows; ++q) {
       const VF y = hn::Set(d, queries[q][c]);
       const VF d0 = hn::Sub(x0, y), d1 = hn::Sub(x1, y);
       // +0 + square is the square: it is no negative zero.
       sum[q][0] = hn::Add(sum[q][0], hn::Mul(d0, d0));
       sum[q][1] = hn::Add(sum[q][1], hn::Mul(d1, d1));
     }
+    plane += stride;
   }
-  for (size_t q = 0; q < args.query_count; ++q) {
-    int32_t* keys = args.keys + q * stride + i;
+  for (size_t q = 0; q < kRows && first + q < args.query_count; ++q) {
+    int32_t* keys =
+        args.keys + (first + q) * PaddedPoints(args.points.count) + i;
     hn::Store(hn::BitCast(DI(), Canonical(sum[q][0])), DI(), keys);
     hn::Store(hn::BitCast(DI(), Canonical(sum[q][1])), DI(), keys + kLanes);
   }
@@ -153,13 +165,12 @@ HWY_INLINE void KeysOfBlock(const DistanceArgs& args,
 
 void DistanceKeys(const DistanceArgs& args) noexcept {
   const size_t stride = PaddedPoints(args.points.count);
-  const float* queries[kQueryBlock];
-  for (size_t q = 0; q < kQueryBlock; ++q) {
-    const size_t given = q < args.query_count ? q : 0;
-    queries[q] = args.queries + given * args.points.channels;
+  for (size_t part = 0; part < stride; part += kPointGroup) {
+    for (size_t q = 0; q < args.query_count; q += kRows) {
+      for (size_t i = part; i < part + kPointGroup; i += 2 * kLanes)
+        KeysOfBlock(args, q, i);
+    }
   }
-  for (size_t i = 0; i < stride; i += 2 * kLanes)
-    KeysOfBlock(args, queries, stride, i);
   for (size_t q = 0; q < args.query_count; ++q) {
     for (size_t i = args.points.count; i < stride; ++i)
       args.keys[q * stride + i] = kPaddingKey;

@@ -13,7 +13,7 @@ namespace {
 constexpr float kFar = std::numeric_limits<float>::infinity();
 
 float Coordinate(const PointPlanes& points, size_t channel, size_t i) {
-  return points.data[channel * PaddedPoints(points.count) + i];
+  return points.data[channel * PlaneStride(points.count) + i];
 }
 
 float SquaredDistance(const PointPlanes& points, size_t i, const float* query,
@@ -41,7 +41,7 @@ void Farthest(const FarthestArgs& args) noexcept {
     size_t best = 0;
     for (size_t i = 0; i < points.count; ++i) {
       const float d = SquaredDistance(points, i, points.data + last,
-                                      PaddedPoints(points.count));
+                                      PlaneStride(points.count));
       if (d < args.nearest[i]) args.nearest[i] = d;
       if (args.nearest[i] > args.nearest[best]) best = i;
     }

@@ -50,7 +50,7 @@ Result<size_t> CheckCount(const InferContext& context, const char* name,
 
 kernels::PointPlanes FillPlanes(const CloudSize& size, const float* rows,
                                 float* planes) {
-  const size_t stride = kernels::PaddedPoints(size.points);
+  const size_t stride = kernels::PlaneStride(size.points);
   for (size_t i = 0; i < size.points; ++i) {
     for (size_t c = 0; c < size.channels; ++c)
       planes[c * stride + i] = rows[i * size.channels + c];

@@ -24,7 +24,7 @@ Result<size_t> CheckCount(const InferContext& context, const char* name,
 
 // Bytes of the planes of one sample.
 inline size_t PlaneBytes(const CloudSize& size) {
-  return size.channels * kernels::PaddedPoints(size.points) * sizeof(float);
+  return size.channels * kernels::PlaneStride(size.points) * sizeof(float);
 }
 // Fills `planes` from rows [points, channels].
 kernels::PointPlanes FillPlanes(const CloudSize& size, const float* rows,

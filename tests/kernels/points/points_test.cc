@@ -24,15 +24,15 @@ const PointsKernel& Reference() { return *PointsKernels(DetectCpu()).front(); }
 // Points of a coarse grid, so that many distances tie; some are not finite.
 struct Cloud {
   Cloud(size_t channels, size_t count, bool odd)
-      : memory(channels * PaddedPoints(count) * 4),
+      : memory(channels * PlaneStride(count) * 4),
         planes{memory.As<float>(), channels, count} {
     const float extremes[] = {NAN, INFINITY, -INFINITY, -0.0f, 3e38f, 1e-40f};
     Random random(count * 8 + channels + (odd ? 1 : 0));
     for (size_t c = 0; c < channels; ++c) {
-      for (size_t i = 0; i < PaddedPoints(count); ++i) {
+      for (size_t i = 0; i < PlaneStride(count); ++i) {
         float value = std::floor(random.Uniform(-4, 4)) / 4;
         if (odd && random.Below(12) == 0) value = extremes[random.Below(6)];
-        memory.As<float>()[c * PaddedPoints(count) + i] =
+        memory.As<float>()[c * PlaneStride(count) + i] =
             i < count ? value : NAN;
       }
     }
@@ -41,7 +41,7 @@ struct Cloud {
   std::vector<float> Point(size_t i) const {
     std::vector<float> point;
     for (size_t c = 0; c < planes.channels; ++c)
-      point.push_back(planes.data[c * PaddedPoints(planes.count) + i]);
+      point.push_back(planes.data[c * PlaneStride(planes.count) + i]);
     return point;
   }
 
