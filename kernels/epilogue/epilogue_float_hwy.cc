@@ -45,9 +45,8 @@ struct ClipOp {
 // --- Tiles: kTileRows rows x 16 channels in registers.
 constexpr size_t kTileRows = kVecs >= 4 ? 2 : 8 / kVecs;
 
-struct Tile {
-  VF y[kTileRows][kVecs];
-};
+// No struct: g++ gives the constructor of one that holds vectors no target.
+using Tile = VF[kTileRows][kVecs];
 
 // Which rows and channels a tile is. Past the end of the strip the last row
 // stands in: what is computed twice is stored twice, the same.
@@ -60,7 +59,7 @@ struct TilePlace {
 template <class Op>
 HWY_INLINE void ForTile(Tile& t, const Op& op) {
   for (size_t i = 0; i < kTileRows; ++i) {
-    for (size_t v = 0; v < kVecs; ++v) t.y[i][v] = op(t.y[i][v], i, v);
+    for (size_t v = 0; v < kVecs; ++v) t[i][v] = op(t[i][v], i, v);
   }
 }
 
@@ -100,7 +99,7 @@ HWY_INLINE void TileIntegers(const EpilogueArgs& args, const TilePlace& at,
       VF s = scale;
       if (args.row_scale != nullptr)
         s = hn::Mul(s, hn::Set(d, args.row_scale[at.row[i]]));
-      t.y[i][v] = hn::Mul(hn::ConvertTo(d, x), s);
+      t[i][v] = hn::Mul(hn::ConvertTo(d, x), s);
     }
   }
 }
@@ -146,8 +145,8 @@ HWY_INLINE void TileSigns(const EpilogueArgs& args, const TilePlace& at,
   for (size_t i = 0; i < at.real; ++i) {
     MF above[kVecs], below[kVecs];
     for (size_t v = 0; v < kVecs; ++v) {
-      above[v] = hn::Gt(t.y[i][v], zero);
-      below[v] = hn::Lt(t.y[i][v], zero);
+      above[v] = hn::Gt(t[i][v], zero);
+      below[v] = hn::Lt(t[i][v], zero);
     }
     const uint64_t sign = BlockBits(above), valid = sign | BlockBits(below);
     const size_t word = at.row[i] * p.row_words + at.n / 64, shift = at.n % 64;
@@ -172,7 +171,7 @@ HWY_INLINE void FinishTile(const EpilogueArgs& args, const TilePlace& at,
   for (size_t i = 0; i < kTileRows; ++i) {
     float* out = RowAt(args.out_f32, args.out_stride, at.row[i]) + at.n;
     for (size_t v = 0; v < kVecs; ++v)
-      hn::StoreU(Canonical(t.y[i][v]), DF(), out + v * kLanes);
+      hn::StoreU(Canonical(t[i][v]), DF(), out + v * kLanes);
   }
   if (args.codes.sign != nullptr) TileSigns(args, at, t);
 }
