@@ -244,6 +244,14 @@ std::vector<OpCall> ValidCalls() {
   quantised_image["functions"] = std::string("relu");
   quantised_image["function_args"] = std::vector<float>{};
   quantised_image["pad"] = int64_t{3};
+  runtime::AttributeMap last = window;
+  last["groups"] = int64_t{2};
+  last["channels_first"] = int64_t{1};
+  runtime::AttributeMap pool_last = pool;
+  pool_last["channels_last"] = int64_t{1};
+  runtime::AttributeMap both = pool;
+  both["epilogue"] = std::string("f32_sign");
+  both["functions"] = std::string("residual prelu");
   const Value q = ones({1, 4, 16}, 8);
   return {
       {"LowBitLinear",
@@ -274,6 +282,18 @@ std::vector<OpCall> ValidCalls() {
         std::nullopt, std::nullopt, std::nullopt, std::nullopt, floats(6),
         floats(6), counts},
        quantised_image},
+      {"LowBitConv",
+       {ones({1, 4, 5, 6}, 0), Bipolar({4, 24}, std::vector<int>(96, 1)),
+        floats(4), floats(4), Iota({1, 5, 2, 4}), std::nullopt, std::nullopt,
+        std::nullopt, floats(4), std::nullopt, std::nullopt, std::nullopt,
+        std::nullopt, Constant(Iota({1, 4}))},
+       both,
+       2},
+      {"ConvLast",
+       {Iota({1, 4, 5, 6}), Constant(Iota({6, 2, 2, 2})), floats(6)},
+       last},
+      {"ConvLast", {Iota({1, 5, 6, 4}), Constant(Iota({3, 2, 2, 4}))}, window},
+      {"AveragePool", {Iota({1, 5, 6, 4})}, pool_last},
       {"MaxPool", {Iota({1, 4, 5, 6})}, pool},
       {"AveragePool", {Iota({1, 4, 5, 6})}, pool},
       {"Split",
