@@ -51,11 +51,11 @@ Result<runtime::Plan> PlanOf(const Lowered& lowered) {
   BITTERN_TRY_ASSIGN(const std::vector<TensorType> types,
                      runtime::TypesBeforeRun(lowered.def, shapes));
   const std::vector<const void*> values(types.size(), nullptr);
+  const bool planned =
+      stages[0].values.empty() && stages[0].jump == runtime::Jump::kNone;
   return runtime::MakePlanPart(
       std::move(model),
-      {0, stages[0].values.empty() ? stages[0].last : 0, types, values,
-       stages[0].keeps},
-      {});
+      {0, planned ? stages[0].last : 0, types, values, stages[0].keeps}, {});
 }
 
 Result<std::string> ReadText(const std::string& path) {
@@ -113,7 +113,7 @@ Result<PackedModel> PackModel(ImportedModel imported,
   packed.report.notes = imported.graph.notes;
   if (runtime::HasStages(lowered.def)) {
     packed.report.notes.push_back(
-        "sizes that only the run knows: a dynamic plan, stages: " +
+        "sizes or turns that only the run knows: a dynamic plan, stages: " +
         std::to_string(runtime::MakeStages(lowered.def).size()) +
         "; what follows from them stays in float");
   }

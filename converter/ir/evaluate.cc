@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <string>
+#include <unordered_set>
 #include <utility>
 
 #include "converter/ir/unknown_sizes.h"
@@ -167,30 +169,30 @@ Result<std::vector<ConstantData>> RunOp(const Graph& graph, const Node& node,
 // Collects tensors and ops; a value becomes a tensor when it is first met.
 class ModelBuilder {
  public:
-  ModelBuilder(const Graph& graph, std::vector<ConstantData>* keep_alive)
-      : graph_(graph),
-        keep_alive_(keep_alive),
-        tensor_of_(graph.values().size(), kNone) {}
+  // A graph, or one inside it, and the tensors of its values.
+  struct Scope {
+    explicit Scope(const Graph& of)
+        : graph(of), tensor_of(of.values().size(), kNone) {}
+    const Graph& graph;
+    std::vector<int32_t> tensor_of;
+  };
 
-  Result<void> AddInput(ValueId id) {
-    BITTERN_TRY_ASSIGN(const int32_t tensor, TensorOf(id));
+  explicit ModelBuilder(std::vector<ConstantData>* keep_alive)
+      : keep_alive_(keep_alive) {}
+
+  Result<void> AddInput(Scope& scope, ValueId id) {
+    BITTERN_TRY_ASSIGN(const int32_t tensor, TensorOf(scope, id));
     def_.inputs.push_back(tensor);
     return {};
   }
 
-  Result<void> AddNode(const Node& node) {
-    Result<void> checked = CheckNode(node);
-    if (!checked.ok()) return checked;
-    OpDef op{node.op, node.name, {}, {}, node.attributes};
-    for (ValueId id : node.inputs) {
-      BITTERN_TRY_ASSIGN(const int32_t tensor, TensorOf(id));
-      op.inputs.push_back(tensor);
+  Result<void> AddNodes(Scope& scope) {
+    for (const Node& node : scope.graph.nodes()) {
+      if (node.removed) continue;
+      BITTERN_TRY(CheckNode(node));
+      BITTERN_TRY(node.bodies.empty() ? AddNode(scope, node)
+                                      : AddBodies(scope, node));
     }
-    for (ValueId id : node.outputs) {
-      BITTERN_TRY_ASSIGN(const int32_t tensor, TensorOf(id));
-      op.outputs.push_back(tensor);
-    }
-    def_.ops.push_back(std::move(op));
     return {};
   }
 
@@ -198,26 +200,26 @@ class ModelBuilder {
   // reads once to pack them: their pages are given back then, and a run that
   // touches a neighbour would bring them in again (Linux maps 16 pages at a
   // time; 6 MB of a ternary Swin-Small).
-  Result<void> AddSmallConstants(const Node& node) {
+  Result<void> AddSmallConstants(Scope& scope, const Node& node) {
     constexpr size_t kSmall = size_t{64} << 10;
     for (ValueId id : node.inputs) {
-      if (!graph_.IsConstant(id)) continue;
-      const TensorType& type = *graph_.value(id).type;
+      if (!scope.graph.IsConstant(id)) continue;
+      const TensorType& type = *scope.graph.value(id).type;
       if (type.dtype == runtime::DType::kCode ||
           runtime::ByteSize(type) > kSmall)
         continue;
-      BITTERN_TRY(TensorOf(id));
+      BITTERN_TRY(TensorOf(scope, id));
     }
     return {};
   }
 
   // An output that no op makes (an input, a constant) or that is listed twice
   // becomes a copy, so that every output is a tensor of its own.
-  Result<void> AddOutput(ValueId id, const std::string& name) {
-    BITTERN_TRY_ASSIGN(int32_t tensor, TensorOf(id));
+  Result<void> AddOutput(Scope& scope, ValueId id, const std::string& name) {
+    BITTERN_TRY_ASSIGN(int32_t tensor, TensorOf(scope, id));
     const bool listed = std::find(def_.outputs.begin(), def_.outputs.end(),
                                   tensor) != def_.outputs.end();
-    if (listed || graph_.ProducerId(id) == kNone) {
+    if (listed || scope.graph.ProducerId(id) == kNone) {
       const auto copy = static_cast<int32_t>(def_.tensors.size());
       def_.tensors.push_back({"", def_.tensors[AsIndex(tensor)].type, nullptr});
       def_.ops.push_back({"Identity", name, {tensor}, {copy}, {}});
@@ -260,24 +262,96 @@ class ModelBuilder {
  private:
   static size_t AsIndex(int32_t tensor) { return static_cast<size_t>(tensor); }
 
-  Result<int32_t> TensorOf(ValueId id) {
+  using Tensors = std::vector<int32_t>;
+
+  Result<int32_t> TensorOf(Scope& scope, ValueId id) {
     if (id == kNone) return kNone;
-    int32_t& tensor = tensor_of_[static_cast<size_t>(id)];
+    int32_t& tensor = scope.tensor_of[static_cast<size_t>(id)];
     if (tensor != kNone) return tensor;
-    const Value& value = graph_.value(id);
+    const Value& value = scope.graph.value(id);
     if (!value.type) {
       return InvalidArgument("the type of '" + value.name + "' is not known");
     }
     tensor = static_cast<int32_t>(def_.tensors.size());
-    def_.tensors.push_back({value.name, *value.type, DataOf(value)});
+    // Names are unique in one graph, not among those inside it.
+    std::string name = value.name;
+    while (!names_.insert(name).second) name += "_";
+    def_.tensors.push_back({std::move(name), *value.type, DataOf(value)});
     if (value.constant != nullptr) keep_alive_->push_back(value.constant);
     return tensor;
   }
 
-  const Graph& graph_;
+  Result<Tensors> TensorsOf(Scope& scope, std::span<const ValueId> ids) {
+    Tensors tensors;
+    for (ValueId id : ids) {
+      BITTERN_TRY_ASSIGN(const int32_t tensor, TensorOf(scope, id));
+      tensors.push_back(tensor);
+    }
+    return tensors;
+  }
+
+  Result<void> AddNode(Scope& scope, const Node& node) {
+    OpDef op{node.op, node.name, {}, {}, node.attributes};
+    BITTERN_TRY_ASSIGN(op.inputs, TensorsOf(scope, node.inputs));
+    BITTERN_TRY_ASSIGN(op.outputs, TensorsOf(scope, node.outputs));
+    def_.ops.push_back(std::move(op));
+    return {};
+  }
+
+  // What a body captures, inputs from the `first` on, is the tensor outside.
+  Result<void> Capture(Scope& scope, const Node& node, size_t first,
+                       Scope& body) {
+    const size_t captured = node.inputs.size() - first,
+                 given = body.graph.inputs.size() - captured;
+    for (size_t i = 0; i < captured; ++i) {
+      BITTERN_TRY_ASSIGN(const int32_t tensor,
+                         TensorOf(scope, node.inputs[first + i]));
+      const ValueId own = body.graph.inputs[given + i];
+      body.tensor_of[static_cast<size_t>(own)] = tensor;
+    }
+    return {};
+  }
+
+  // The list of ops has no graphs inside: bodies stand in brackets
+  // (runtime/model/bodies.h).
+  Result<void> AddBodies(Scope& scope, const Node& node) {
+    const auto add = [&](const char* op, Tensors inputs, Tensors outputs) {
+      def_.ops.push_back(
+          {op, node.name, std::move(inputs), std::move(outputs), {}});
+    };
+    const bool is_loop = node.op == "Loop";
+    const size_t own = is_loop ? StatesOf(node) + 2 : 1;
+    BITTERN_TRY_ASSIGN(
+        const Tensors inputs,
+        TensorsOf(scope, std::span(node.inputs).subspan(0, own)));
+    Tensors results;
+    for (size_t i = 0; i < node.bodies.size(); ++i) {
+      Scope body(*node.bodies[i]);
+      BITTERN_TRY(Capture(scope, node, own, body));
+      Tensors starts;
+      if (is_loop) {
+        BITTERN_TRY_ASSIGN(
+            starts,
+            TensorsOf(body, std::span(body.graph.inputs).subspan(0, own)));
+      }
+      if (i == 0) {
+        add(node.op.c_str(), inputs, std::move(starts));
+      } else {
+        add("Else", {}, {});
+      }
+      BITTERN_TRY(AddNodes(body));
+      BITTERN_TRY_ASSIGN(const Tensors ends,
+                         TensorsOf(body, body.graph.outputs));
+      results.insert(results.end(), ends.begin(), ends.end());
+    }
+    BITTERN_TRY_ASSIGN(Tensors outputs, TensorsOf(scope, node.outputs));
+    add(is_loop ? "EndLoop" : "EndIf", std::move(results), std::move(outputs));
+    return {};
+  }
+
   std::vector<ConstantData>* keep_alive_;
-  std::vector<int32_t> tensor_of_;
   ModelDef def_;
+  std::unordered_set<std::string> names_;
   std::vector<std::string> output_names_;
 };
 
@@ -304,6 +378,8 @@ Result<void> InferTypes(Graph& graph) {
 
 Result<std::vector<ConstantData>> EvaluateNode(const Graph& graph,
                                                const Node& node) {
+  if (!node.bodies.empty())
+    return Fail(node, "only the run knows what its bodies make");
   for (ValueId id : node.inputs) {
     if (id == kNone || graph.IsConstant(id)) continue;
     return Fail(node, "input '" + graph.value(id).name +
@@ -316,16 +392,16 @@ Result<std::vector<ConstantData>> EvaluateNode(const Graph& graph,
 
 Result<ModelDef> ToModelDef(const Graph& graph,
                             std::vector<ConstantData>* keep_alive) {
-  ModelBuilder builder(graph, keep_alive);
-  for (ValueId id : graph.inputs) BITTERN_TRY(builder.AddInput(id));
+  ModelBuilder builder(keep_alive);
+  ModelBuilder::Scope scope(graph);
+  for (ValueId id : graph.inputs) BITTERN_TRY(builder.AddInput(scope, id));
   for (const Node& node : graph.nodes()) {
-    if (!node.removed) BITTERN_TRY(builder.AddSmallConstants(node));
+    if (!node.removed) BITTERN_TRY(builder.AddSmallConstants(scope, node));
   }
-  for (const Node& node : graph.nodes()) {
-    if (!node.removed) BITTERN_TRY(builder.AddNode(node));
-  }
+  BITTERN_TRY(builder.AddNodes(scope));
   for (size_t i = 0; i < graph.outputs.size(); ++i) {
-    BITTERN_TRY(builder.AddOutput(graph.outputs[i], graph.output_names[i]));
+    BITTERN_TRY(
+        builder.AddOutput(scope, graph.outputs[i], graph.output_names[i]));
   }
   return builder.Finish();
 }

@@ -84,6 +84,14 @@ class Sorter {
 
 }  // namespace
 
+size_t StatesOf(const Node& loop) {
+  const auto found = loop.attributes.find("states");
+  const auto* states = found == loop.attributes.end()
+                           ? nullptr
+                           : std::get_if<int64_t>(&found->second);
+  return states == nullptr ? 0 : static_cast<size_t>(*states);
+}
+
 ValueId Graph::AddValue(std::string name, std::optional<TensorType> type) {
   if (name.empty()) name = "v";
   if (!names_.insert(name).second) {

@@ -47,6 +47,13 @@ struct Value {
       kNone;  // node that makes it; kNone for constants and graph inputs
 };
 
+class Graph;
+
+// If: inputs condition, captured...; two bodies, with an input for each value
+// captured and an output for each output of the node. Loop: inputs turns?,
+// condition?, states..., captured..., attribute `states`; one body, with as
+// many inputs (turn, condition, states..., captured...) and the outputs
+// condition, states..., rows...; outputs states..., rows stacked...
 struct Node {
   std::string op;
   std::string name;  // ONNX node name(s), for messages and the report
@@ -54,7 +61,9 @@ struct Node {
   std::vector<ValueId> outputs;
   AttributeMap attributes;
   bool removed = false;  // tombstone; skipped everywhere
+  std::vector<std::shared_ptr<const Graph>> bodies = {};
 };
+size_t StatesOf(const Node& loop);
 
 class Graph {
  public:

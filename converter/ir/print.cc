@@ -165,7 +165,10 @@ std::string NodeText(const Graph& graph, const Node& node) {
   for (const auto& [name, value] : node.attributes) {
     text += " " + name + "=" + AttributeText(value);
   }
-  return text + "\n";
+  text += "\n";
+  for (const auto& body : node.bodies)
+    text += "{\n" + PrintGraph(*body) + "}\n";
+  return text;
 }
 
 std::vector<bool> UsedValues(const Graph& graph) {

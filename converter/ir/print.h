@@ -4,7 +4,8 @@
 //   %y: f32[1,2] = MatMul(%x, %w) name="fc"
 //   output %y
 // A constant of more than kMaxInlineElements elements prints as `hash(...)` of
-// its bytes: enough to compare, and the one thing that parse.h cannot read.
+// its bytes: enough to compare. That, and the graphs in braces under an If or a
+// Loop, parse.h cannot read.
 #pragma once
 
 #include <string>

@@ -243,12 +243,13 @@ bool HasUnknownSizes(const Graph& graph, const Node& node) {
            !graph.value(id).type->shape.IsStatic();
   };
   return std::any_of(node.inputs.begin(), node.inputs.end(), unknown) ||
-         LacksValues(graph, node);
+         !node.bodies.empty() || LacksValues(graph, node);
 }
 
 Result<void> InferUnknownSizes(Graph& graph, NodeId id) {
   const Node& node = graph.node(id);
   BITTERN_TRY(CheckNode(node));
+  if (!node.bodies.empty()) return {};  // has them from who made the bodies
   for (ValueId input : node.inputs) {
     if (input != kNone && !graph.value(input).type)
       return Fail(node, "the type of an input is not known");

@@ -6,8 +6,8 @@
 
 namespace bittern::convert {
 
-// Whether an input has a dimension of -1, or a value that the operator is
-// planned by is no constant.
+// Whether an input has a dimension of -1, a value that the operator is planned
+// by is no constant, or the node has bodies.
 bool HasUnknownSizes(const Graph& graph, const Node& node);
 
 // Sets the types of the outputs of such a node. Where values are missing, the

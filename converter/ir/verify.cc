@@ -90,6 +90,28 @@ Result<void> VerifyValues(const Graph& graph) {
   return {};
 }
 
+Error WrongBodies(const Node& node) {
+  return Internal(Describe(node) +
+                  " has inputs and outputs other than its bodies");
+}
+
+Result<void> CheckBodies(const Node& node) {
+  const auto has = [&node](size_t body, size_t inputs, size_t outputs) {
+    return node.bodies[body]->inputs.size() == inputs &&
+           node.bodies[body]->outputs.size() == outputs;
+  };
+  const size_t inputs = node.inputs.size(), outputs = node.outputs.size();
+  if (node.op == "If" && node.bodies.size() == 2 && inputs > 0 &&
+      has(0, inputs - 1, outputs) && has(1, inputs - 1, outputs))
+    return {};
+  if (node.op == "Loop" && node.bodies.size() == 1 && inputs > 1 &&
+      has(0, inputs, outputs + 1)) {
+    const size_t states = StatesOf(node);
+    if (states <= outputs && states + 2 <= inputs) return {};
+  }
+  return WrongBodies(node);
+}
+
 bool InRange(const Graph& graph, ValueId id) {
   return id >= 0 && static_cast<size_t>(id) < graph.values().size();
 }
@@ -115,6 +137,7 @@ Result<void> VerifyNode(const Graph& graph, size_t index,
                         std::vector<bool>& ready) {
   const Node& node = graph.nodes()[index];
   BITTERN_TRY(CheckNode(node));
+  for (const auto& body : node.bodies) BITTERN_TRY(VerifyGraph(*body));
   for (ValueId id : node.inputs) {
     if (id == kNone) continue;
     if (!InRange(graph, id)) {
@@ -151,6 +174,8 @@ Result<void> CheckNode(const Node& node) {
     return Internal("node '" + node.name + "' has operator '" + node.op +
                     "', which the runtime does not know");
   }
+  if (!node.bodies.empty()) return CheckBodies(node);
+  if (info->jump != runtime::Jump::kNone) return WrongBodies(node);
   BITTERN_TRY(CheckCount(node, "inputs", node.inputs.size(), info->min_inputs,
                          info->max_inputs));
   BITTERN_TRY(CheckCount(node, "outputs", node.outputs.size(),

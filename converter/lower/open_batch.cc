@@ -351,13 +351,17 @@ Result<void> TryRun(const Graph& one, const BatchFollower& follower) {
 Result<void> OpenBatch(Graph& graph, const std::vector<bool>& open) {
   if (std::ranges::find(open, true) == open.end()) return {};
   const bool unknown =
-      std::ranges::any_of(graph.values(), [](const Value& value) {
-        return value.type && !value.type->shape.IsStatic();
+      std::ranges::any_of(graph.values(),
+                          [](const Value& value) {
+                            return value.type && !value.type->shape.IsStatic();
+                          }) ||
+      std::ranges::any_of(graph.nodes(), [](const Node& node) {
+        return !node.removed && !node.bodies.empty();
       });
   if (unknown) {
     graph.notes.push_back(
-        "the batch is 1, not open: the graph has sizes that only the run "
-        "knows");
+        "the batch is 1, not open: the graph has sizes "
+        "or turns that only the run knows");
     return {};
   }
   BatchFollower follower(graph);

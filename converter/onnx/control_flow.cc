@@ -1,12 +1,12 @@
-// If, Loop and Scan, written out while the model is converted: a plan has
-// static shapes and no jumps. A condition that only the run knows becomes a
-// choice between both results (every operator here gives some result for any
-// input), so both sides must have the same types. The number of turns must be
-// known.
+// If, Loop and Scan, written out while the model is converted, where passes can
+// see them: what is known goes, and a condition that only the run knows becomes
+// a choice between both results, if they have the same types, or in a Loop of
+// few turns. Others become nodes with bodies (run_time_flow.h).
 #include <algorithm>
 
 #include "converter/onnx/formula.h"
 #include "converter/onnx/handlers.h"
+#include "converter/onnx/run_time_flow.h"
 
 namespace bittern::convert {
 namespace {
@@ -14,10 +14,12 @@ namespace {
 using runtime::DType;
 using Values = std::vector<ValueId>;
 
+// What is written out: nodes and turns; turns where their number is not stated;
+// turns that the run may skip, which are computed all the same.
+constexpr int64_t kMaxWritten = 50'000;
 constexpr int64_t kMaxTurns = 100'000;
-// Where the number of turns is not stated; and turns that the run may skip,
-// which are computed all the same.
-constexpr int64_t kMaxSkippedTurns = 1'000;
+constexpr int64_t kMaxUnstatedTurns = 1'000;
+constexpr int64_t kMaxSkippedTurns = 32;
 
 Result<const onnx::GraphProto*> Body(OnnxNode& node, const char* attribute) {
   BITTERN_TRY_ASSIGN(const onnx::GraphProto* body, node.Subgraph(attribute));
@@ -27,19 +29,10 @@ Result<const onnx::GraphProto*> Body(OnnxNode& node, const char* attribute) {
   return body;
 }
 
-// `condition` ? a : b, of one type.
+// `condition` ? a : b, of one static type.
 Result<ValueId> Choose(OnnxNode& node, ValueId condition, ValueId a,
                        ValueId b) {
   if (a == b) return a;
-  if (a == kNone || b == kNone || node.TypeOf(a) != node.TypeOf(b) ||
-      !node.ShapeOf(a).IsStatic()) {
-    const auto text = [&node](ValueId id) {
-      return id == kNone ? "nothing" : runtime::ToString(node.TypeOf(id));
-    };
-    return node.FailUnsupported("a result is " + text(a) + " or " + text(b) +
-                                ", as a condition says at run time; expected "
-                                "one type and size");
-  }
   Formula f(node);
   const ValueId chosen = f.Where(f.Reshape(condition, {}), a, b);
   BITTERN_TRY(f.Done());
@@ -80,22 +73,28 @@ Result<void> ImportIf(OnnxNode& node) {
   const ValueId condition = node.Input(0);
   BITTERN_TRY_ASSIGN(const std::optional<bool> known,
                      node.ConstantBool(condition));
-  Values a, b;
-  if (!known || *known) {
-    BITTERN_TRY_ASSIGN(a, node.ImportSubgraph(*yes, {}));
-  }
-  if (!known || !*known) {
-    BITTERN_TRY_ASSIGN(b, node.ImportSubgraph(*no, {}));
-  }
-  if (known) (*known ? b : a) = *known ? a : b;
-  if (a.size() != b.size() || a.size() < node.output_count()) {
-    return node.Fail("its branches have " + std::to_string(a.size()) + " and " +
-                     std::to_string(b.size()) + " outputs, expected " +
+  const auto import = [&node](const onnx::GraphProto& body) -> Result<Branch> {
+    Branch branch;
+    branch.first = node.graph().nodes().size();
+    BITTERN_TRY_ASSIGN(branch.results, node.ImportSubgraph(body, {}));
+    branch.last = node.graph().nodes().size();
+    if (branch.results.size() == node.output_count()) return branch;
+    return node.Fail("a branch has " + std::to_string(branch.results.size()) +
+                     " outputs, expected " +
                      std::to_string(node.output_count()));
+  };
+  if (known) {
+    BITTERN_TRY_ASSIGN(const Branch taken, import(*known ? *yes : *no));
+    for (size_t i = 0; i < node.output_count(); ++i)
+      node.AnswerWith(taken.results[i], i);
+    return {};
   }
+  BITTERN_TRY_ASSIGN(const Branch a, import(*yes));
+  BITTERN_TRY_ASSIGN(const Branch b, import(*no));
+  if (!MayComputeBoth(node, a, b)) return AnswerIf(node, condition, a, b);
   for (size_t i = 0; i < node.output_count(); ++i) {
     BITTERN_TRY_ASSIGN(const ValueId value,
-                       Choose(node, condition, a[i], b[i]));
+                       Choose(node, condition, a.results[i], b.results[i]));
     node.AnswerWith(value, i);
   }
   return {};
@@ -116,7 +115,8 @@ class LoopWriter {
                      ? Count(body.output_size()) - state_.size() - 1
                      : 0) {}
 
-  Result<void> Write() {
+  // False: too much to write out, or the run decides it.
+  Result<bool> Write() {
     if (Count(body_.output_size()) < state_.size() + 1 ||
         node_.output_count() > state_.size() + stacked_.size()) {
       return node_.Fail("its body has " + std::to_string(body_.output_size()) +
@@ -125,42 +125,48 @@ class LoopWriter {
                         " values of the loop and the stacked ones");
     }
     BITTERN_TRY(ExpectAll(node_, state_));
-    BITTERN_TRY_ASSIGN(const int64_t turns, Turns());
+    BITTERN_TRY_ASSIGN(const bool few, Turns());
+    if (!few) return false;
     active_ = node_.Input(1);
-    for (int64_t i = 0; i < turns; ++i) {
+    for (int64_t i = 0; i < turns_; ++i) {
       if (active_ != kNone) {
         BITTERN_TRY_ASSIGN(const std::optional<bool> known,
                            node_.ConstantBool(active_));
         if (known && !*known) break;
         if (known) active_ = kNone;
       }
-      const bool known = active_ == kNone;
-      const int64_t most =
-          known && turns <= kMaxTurns ? kMaxTurns : kMaxSkippedTurns;
-      if (known ? i >= most : turns > most) {
-        return node_.FailUnsupported(
-            "may run more than " + std::to_string(most) +
-            " turns, expected a number that the model states");
-      }
-      BITTERN_TRY(Turn(i));
+      const bool stated = turns_ <= kMaxTurns;
+      if (active_ != kNone && (turns_ > kMaxSkippedTurns || !stacked_.empty()))
+        return false;
+      if (!stated && i >= kMaxUnstatedTurns) return false;
+      BITTERN_TRY_ASSIGN(const bool written, Turn(i));
+      if (!written) return false;
     }
-    for (size_t i = 0; i < node_.output_count(); ++i) {
-      if (i < state_.size()) {
-        node_.AnswerWith(state_[i], i);
-      } else if (node_.WantsOutput(i)) {
-        BITTERN_TRY_ASSIGN(const ValueId stacked,
-                           Stack(node_, stacked_[i - state_.size()], 0, false));
-        node_.AnswerWith(stacked, i);
-      }
-    }
-    return {};
+    return Answer();
   }
 
  private:
   static size_t Count(int count) { return static_cast<size_t>(count); }
 
-  Result<int64_t> Turns() {
-    if (node_.Input(0) == kNone) return kMaxTurns + 1;
+  Result<bool> Answer() {
+    for (size_t i = state_.size(); i < node_.output_count(); ++i) {
+      if (!node_.WantsOutput(i)) continue;
+      if (stacked_[i - state_.size()].empty()) return false;
+      BITTERN_TRY_ASSIGN(const ValueId stacked,
+                         Stack(node_, stacked_[i - state_.size()], 0, false));
+      node_.AnswerWith(stacked, i);
+    }
+    for (size_t i = 0; i < std::min(node_.output_count(), state_.size()); ++i)
+      node_.AnswerWith(state_[i], i);
+    return true;
+  }
+
+  // Whether there is a number of turns that may be written out.
+  Result<bool> Turns() {
+    turns_ = kMaxTurns + 1;
+    if (node_.Input(0) == kNone) return true;
+    BITTERN_TRY_ASSIGN(const bool known, node_.Known(node_.Input(0)));
+    if (!known) return false;
     BITTERN_TRY_ASSIGN(
         const std::vector<int64_t> turns,
         node_.ConstantInts(node_.Input(0), "the number of turns"));
@@ -168,10 +174,12 @@ class LoopWriter {
       return node_.Fail("the number of turns has " +
                         std::to_string(turns.size()) + " values, expected one");
     }
-    return std::min(std::max<int64_t>(turns[0], 0), kMaxTurns + 1);
+    turns_ = std::min(std::max<int64_t>(turns[0], 0), turns_);
+    return turns_ > kMaxTurns || turns_ * body_.node_size() <= kMaxWritten;
   }
 
-  Result<void> Turn(int64_t i) {
+  // False where values that the run chooses between differ in type.
+  Result<bool> Turn(int64_t i) {
     Values inputs = {node_.ScalarI64(i), active_};
     if (active_ == kNone) {
       Formula f(node_);
@@ -181,23 +189,22 @@ class LoopWriter {
     inputs.insert(inputs.end(), state_.begin(), state_.end());
     BITTERN_TRY_ASSIGN(const Values outputs,
                        node_.ImportSubgraph(body_, inputs));
-    if (active_ != kNone && !stacked_.empty()) {
-      return node_.FailUnsupported(
-          "stacks as many values as a condition says at run time, expected a "
-          "number of turns that is known");
-    }
     for (size_t s = 0; s < state_.size(); ++s) {
       if (active_ == kNone) {
         state_[s] = outputs[s + 1];
-      } else {
-        BITTERN_TRY_ASSIGN(state_[s],
-                           Choose(node_, active_, outputs[s + 1], state_[s]));
+        continue;
       }
+      const TensorType& type = node_.TypeOf(state_[s]);
+      if (type != node_.TypeOf(outputs[s + 1]) || !type.shape.IsStatic())
+        return false;
+      BITTERN_TRY_ASSIGN(state_[s],
+                         Choose(node_, active_, outputs[s + 1], state_[s]));
     }
     for (size_t s = 0; s < stacked_.size(); ++s) {
       stacked_[s].push_back(outputs[state_.size() + 1 + s]);
     }
-    return Continue(outputs[0]);
+    BITTERN_TRY(Continue(outputs[0]));
+    return true;
   }
 
   // A turn that is not to run leaves the values as they are, so the condition
@@ -215,6 +222,7 @@ class LoopWriter {
   OnnxNode& node_;
   const onnx::GraphProto& body_;
   Values state_;
+  int64_t turns_ = 0;
   ValueId active_ = kNone;       // whether this turn runs; kNone: it does
   std::vector<Values> stacked_;  // per output, one value a turn
 };
@@ -361,7 +369,9 @@ Result<void> ImportBatchedScan(OnnxNode& node, const onnx::GraphProto& body) {
 
 Result<void> ImportLoop(OnnxNode& node) {
   BITTERN_TRY_ASSIGN(const onnx::GraphProto* body, Body(node, "body"));
-  return LoopWriter(node, *body).Write();
+  BITTERN_TRY_ASSIGN(const bool written, LoopWriter(node, *body).Write());
+  if (written) return {};
+  return AnswerLoop(node, *body);
 }
 
 Result<void> ImportScan(OnnxNode& node) {

@@ -113,6 +113,7 @@ Result<bool> Emitter::Materialise(ValueId id) {
     }
     const NodeId producer = graph_.ProducerId(current);
     if (producer == kNone) return false;  // a graph input
+    if (!graph_.node(producer).bodies.empty()) return false;
     bool ready = true;
     for (ValueId input : graph_.node(producer).inputs) {
       if (input == kNone || graph_.IsConstant(input)) continue;

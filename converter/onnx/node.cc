@@ -274,7 +274,8 @@ Result<std::optional<float>> OnnxNode::ConstantScalar(ValueId id) {
 Result<std::optional<bool>> OnnxNode::ConstantBool(ValueId id) {
   std::optional<bool> flag;
   const TensorType& type = TypeOf(id);
-  if (type.dtype != DType::kBool || type.shape.Elements() != 1) {
+  const bool one = !type.shape.IsStatic() || type.shape.Elements() == 1;
+  if (type.dtype != DType::kBool || !one) {
     return Fail("a condition is " + runtime::ToString(type) +
                 ", expected one bool");
   }

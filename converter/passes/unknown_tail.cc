@@ -67,7 +67,8 @@ UnknownTail UnknownTail::Detach(Graph& graph) {
     if (!in_tail[i]) continue;
     const Node& node = graph.nodes()[i];
     tail.nodes_.push_back({node.op, node.name, sources(node.inputs),
-                           sources(node.outputs), node.attributes});
+                           sources(node.outputs), node.attributes,
+                           node.bodies});
   }
   tail.outputs_ = sources(outputs);
   for (size_t i = 0; i < in_tail.size(); ++i) {
@@ -109,8 +110,10 @@ void UnknownTail::Attach(Graph& graph) && {
   for (TailNode& node : nodes_) {
     const std::vector<ValueId> inputs = ids(node.inputs),
                                outputs = ids(node.outputs);
-    graph.AddNode(std::move(node.op), std::move(node.name), inputs, outputs,
-                  std::move(node.attributes));
+    const NodeId id =
+        graph.AddNode(std::move(node.op), std::move(node.name), inputs, outputs,
+                      std::move(node.attributes));
+    graph.node(id).bodies = std::move(node.bodies);
   }
   std::vector<ValueId> outputs = ids(outputs_);
   graph.outputs = std::move(outputs);

@@ -2,6 +2,7 @@
 // is computed from them, leave the graph before the passes and come back after.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "converter/ir/graph.h"
@@ -27,6 +28,7 @@ class UnknownTail {
     std::string op, name;
     std::vector<Source> inputs, outputs;
     AttributeMap attributes;
+    std::vector<std::shared_ptr<const Graph>> bodies;
   };
 
   bool empty_ = true;

@@ -106,8 +106,10 @@ PlanOptions Session::OptionsOfPlan() const {
 Result<void> Session::PrepareStages() {
   const ModelDef& def = model_->def();
   profile_.clear();
-  for (const OpDef& op : def.ops)
-    profile_.push_back({&op, "not run", {}, 0, 0});
+  for (const OpDef& op : def.ops) {
+    const bool jumps = FindOp(op.op)->jump != Jump::kNone;
+    profile_.push_back({&op, jumps ? "jump" : "not run", {}, 0, 0});
+  }
   if (watcher_ == nullptr)
     watcher_ = std::make_unique<ProfileWatcher>(options_.profile, &profile_);
   // The one before lives until the new one is there, for its packed weights.

@@ -19,7 +19,7 @@ Result<std::unique_ptr<StagedRun>> StagedRun::Make(
   const ModelDef& def = run->model_->def();
   BITTERN_TRY_ASSIGN(run->types_, TypesBeforeRun(def, shapes));
   for (Stage& stage : MakeStages(def))
-    run->stages_.push_back({std::move(stage), {}, {}, nullptr});
+    run->stages_.emplace_back().stage = std::move(stage);
   run->data_.assign(def.tensors.size(), nullptr);
   for (size_t t = 0; t < def.tensors.size(); ++t)
     // Ops never write their inputs, so a constant's address may travel as a
@@ -27,7 +27,8 @@ Result<std::unique_ptr<StagedRun>> StagedRun::Make(
     run->data_[t] = const_cast<void*>(def.tensors[t].data);
   BITTERN_TRY(run->PlaceInputs());
   // What can be said before there are values is said now.
-  if (run->stages_[0].stage.values.empty()) {
+  const Stage& first = run->stages_[0].stage;
+  if (first.jump == Jump::kNone && first.values.empty()) {
     BITTERN_TRY_ASSIGN([[maybe_unused]] Planned * planned, run->PlanFor(0));
   }
   return run;
@@ -56,7 +57,8 @@ void StagedRun::SetInput(size_t input, void* data) {
 
 size_t StagedRun::bytes() const {
   size_t total = input_arena_.bytes() + scratch_.bytes();
-  for (const StageState& state : stages_) total += state.arena.bytes();
+  for (const StageState& state : stages_)
+    total += state.arena.bytes() + state.loop.bytes();
   return total;
 }
 
@@ -210,24 +212,42 @@ void StagedRun::Locate(size_t index, Planned& planned) {
   planned.located = placement_;
 }
 
+Result<void> StagedRun::RunPlan(size_t s) {
+  BITTERN_TRY_ASSIGN(Planned * planned, PlanFor(s));
+  BITTERN_TRY(TakeMemory(s, planned->plan));
+  Locate(s, *planned);
+  const std::vector<PlanStep>& steps = planned->plan.steps;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if (!steps[i].runs) continue;
+    if (!watcher_->timed()) {
+      steps[i].op->Run(planned->contexts[i]);
+      continue;
+    }
+    const int64_t start = NowNs();
+    steps[i].op->Run(planned->contexts[i]);
+    watcher_->Ran(stages_[s].stage.first + i, NowNs() - start);
+  }
+  return {};
+}
+
 Result<void> StagedRun::Run() {
   done_ = false;
-  for (size_t s = 0; s < stages_.size(); ++s) {
-    BITTERN_TRY_ASSIGN(Planned * planned, PlanFor(s));
-    BITTERN_TRY(TakeMemory(s, planned->plan));
-    Locate(s, *planned);
-    const std::vector<PlanStep>& steps = planned->plan.steps;
-    for (size_t i = 0; i < steps.size(); ++i) {
-      if (!steps[i].runs) continue;
-      if (!watcher_->timed()) {
-        steps[i].op->Run(planned->contexts[i]);
-        continue;
-      }
-      const int64_t start = NowNs();
-      steps[i].op->Run(planned->contexts[i]);
-      watcher_->Ran(stages_[s].stage.first + i, NowNs() - start);
+  turns_ = 0;
+  for (size_t s = 0; s < stages_.size();) {
+    if (stages_[s].stage.jump == Jump::kNone) {
+      BITTERN_TRY(RunPlan(s));
+      ++s;
+      continue;
     }
+    Result<size_t> next = RunJump(s);
+    if (!next.ok()) {
+      const OpDef& op = model_->def().ops[stages_[s].stage.first];
+      return Error{next.error().code,
+                   op.op + " '" + op.name + "': " + next.error().message};
+    }
+    s = next.value();
   }
+  BITTERN_TRY(CheckOutputs(model_->def(), types_));
   done_ = true;
   return {};
 }

@@ -2,16 +2,20 @@
 // run, the next is planned by the values that are there now, and runs. The
 // plans of a stage are kept by what they were planned from, so that sizes that
 // stay cost a comparison. Every stage has memory of its own, all of it alive
-// until the next run. Used from one thread at a time.
+// until the next run. Jumps go from stage to stage: a turn of a Loop runs its
+// stages again, planned anew only where sizes changed. Used from one thread at
+// a time.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "runtime/base/aligned_buffer.h"
 #include "runtime/base/result.h"
 #include "runtime/base/thread_pool.h"
+#include "runtime/exec/loop_memory.h"
 #include "runtime/model/model.h"
 #include "runtime/plan/plan.h"
 #include "runtime/plan/stages.h"
@@ -75,6 +79,8 @@ class StagedRun {
     AlignedBuffer arena;
     std::vector<std::unique_ptr<Planned>> plans;
     const Planned* active = nullptr;  // whose types and places are set
+    bool taken = false;               // of an If: its first body runs
+    LoopMemory loop;                  // of a Loop
   };
 
   StagedRun(std::shared_ptr<const Model> model, const PlanOptions& options,
@@ -83,6 +89,21 @@ class StagedRun {
         options_(options),
         pool_(pool),
         watcher_(watcher) {}
+  Result<void> RunPlan(size_t stage);
+  // The stage that comes next.
+  Result<size_t> RunJump(size_t stage);
+  Result<size_t> EndIf(size_t stage);
+  Result<size_t> StartLoop(size_t stage);
+  Result<size_t> EndTurn(size_t stage);
+  // The next turn of a Loop, or what comes after it.
+  Result<size_t> TurnOrLeave(size_t loop);
+  Result<bool> ReadCondition(const OpDef& op, size_t input) const;
+  std::vector<LoopMemory::Value> ValuesOf(
+      std::span<const int32_t> tensors) const;
+  void SetTensor(int32_t tensor, const TensorType& type, const void* data);
+  Result<void> MayTake(size_t bytes) const {
+    return CheckArenaLimit(options_, this->bytes() + bytes);
+  }
   Result<void> PlaceInputs();
   bool Fits(const Planned& planned, const Stage& stage) const;
   Result<Planned*> PlanFor(size_t stage);
@@ -101,6 +122,7 @@ class StagedRun {
   std::vector<void*> own_inputs_;
   uint64_t placement_ = 1;  // counts changes of places
   uint64_t clock_ = 0;
+  int64_t turns_ = 0;  // of all loops, in this run
   size_t plans_made_ = 0;
   bool done_ = false;
 };

@@ -29,6 +29,10 @@ struct ValueInput {
   const char* attribute;
 };
 
+// Ops that jump. What stands between kLoop and kEndLoop, kIf and kElse, kElse
+// and kEndIf is a body: run again, or not at all (model/bodies.h).
+enum class Jump : uint8_t { kNone, kLoop, kEndLoop, kIf, kElse, kEndIf };
+
 struct OpInfo {
   const char* name;
   size_t min_inputs, max_inputs;
@@ -38,6 +42,7 @@ struct OpInfo {
   // What must be known before the op is planned. Where only the run knows it,
   // the plan is cut in front of the op (plan/stages.h).
   std::span<const ValueInput> values = {};
+  Jump jump = Jump::kNone;
 };
 
 // Null if there is no such op.

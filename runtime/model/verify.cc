@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "runtime/model/bodies.h"
 #include "runtime/model/model.h"
 #include "runtime/model/op_info.h"
 
@@ -104,7 +105,9 @@ Error At(const std::string& where, Error error) {
 class Verifier {
  public:
   explicit Verifier(const ModelDef& def)
-      : def_(def), produced_(def.tensors.size(), kNothing) {}
+      : def_(def),
+        produced_(def.tensors.size(), kNothing),
+        bodies_(def.tensors.size()) {}
 
   Result<void> Run() {
     BITTERN_TRY(Limits());
@@ -117,6 +120,7 @@ class Verifier {
                   std::move(result).error());
       }
     }
+    BITTERN_TRY(bodies_.Finish());
     BITTERN_TRY(Outputs());
     for (size_t i = 0; i < def_.preprocess.size(); ++i) {
       if (Result<void> result = VerifyPreprocess(i); !result.ok()) {
@@ -215,6 +219,10 @@ class Verifier {
                                     ? " is listed twice, expected once"
                                     : " is no op's result, expected one"));
       }
+      if (!bodies_.IsOutside(tensor)) {
+        return InvalidArgument(where + ": tensor " + Quoted(Name(tensor)) +
+                               " is made in a body, expected one that is not");
+      }
       const TensorType& type = def_.tensors[static_cast<size_t>(tensor)].type;
       if (!IsPlain(type.dtype))
         return InvalidArgument(where + ": got " + ToString(type) +
@@ -236,6 +244,7 @@ class Verifier {
         Count("inputs", op.inputs.size(), info->min_inputs, max_inputs));
     BITTERN_TRY(
         Count("outputs", op.outputs.size(), info->min_outputs, max_outputs));
+    BITTERN_TRY(bodies_.Begin(op, info->jump));
     for (size_t i = 0; i < op.inputs.size(); ++i) {
       const int32_t tensor = op.inputs[i];
       if (tensor == -1) {
@@ -251,7 +260,14 @@ class Verifier {
             " has no value yet, expected one from a constant, a model input or "
             "an op before this one");
       }
+      if (!bodies_.Sees(tensor, i)) {
+        return InvalidArgument("input " + std::to_string(i) + ": tensor " +
+                               Quoted(Name(tensor)) +
+                               " is made in a body that has ended, expected "
+                               "one that is still there");
+      }
     }
+    bodies_.Turn(info->jump);
     for (const int32_t tensor : op.outputs) {
       BITTERN_TRY(Index(tensor));
       if (ProducedBy(tensor) != kNothing) {
@@ -259,6 +275,7 @@ class Verifier {
                                " has a value already, expected none");
       }
       ProducedBy(tensor) = kOp;
+      bodies_.Make(tensor);
     }
     return Attributes(op, *info);
   }
@@ -382,6 +399,7 @@ class Verifier {
 
   const ModelDef& def_;
   std::vector<Producer> produced_;
+  BodyCheck bodies_;
 };
 
 }  // namespace

@@ -69,6 +69,20 @@ Result<void> CheckArenaLimit(const PlanOptions& options, size_t bytes) {
                      " (arena limit)");
 }
 
+Result<void> CheckOutputs(const ModelDef& def,
+                          std::span<const TensorType> types) {
+  for (size_t i = 0; i < def.outputs.size(); ++i) {
+    const auto tensor = static_cast<size_t>(def.outputs[i]);
+    const TensorDef& declared = def.tensors[tensor];
+    if (Matches(declared.type, types[tensor])) continue;
+    return InvalidArgument("output " + std::to_string(i) + " '" +
+                           declared.name + "': got " + ToString(types[tensor]) +
+                           " from the graph, expected " +
+                           ToString(declared.type));
+  }
+  return {};
+}
+
 Result<std::vector<TensorType>> TypesBeforeRun(
     const ModelDef& def, const std::vector<Shape>& shapes) {
   std::vector<TensorType> types;
@@ -129,8 +143,7 @@ class Planner {
       if (Result<void> result = Infer(op); !result.ok())
         return At(op, std::move(result).error());
     }
-    if (part_ == nullptr || last == def_.ops.size())
-      BITTERN_TRY(CheckOutputs());
+    if (part_ == nullptr) BITTERN_TRY(CheckOutputs(def_, plan_.types));
     ShareViews();
     BITTERN_TRY(PlaceTensors());
     for (PlanStep& step : plan_.steps) {
@@ -195,19 +208,6 @@ class Planner {
                       ToString(inputs[0].type) + ", expected the same bytes");
     }
     plan_.steps.push_back(std::move(step));
-    return {};
-  }
-
-  Result<void> CheckOutputs() {
-    for (size_t i = 0; i < def_.outputs.size(); ++i) {
-      const TensorDef& declared =
-          def_.tensors[static_cast<size_t>(def_.outputs[i])];
-      if (Matches(declared.type, Type(def_.outputs[i]))) continue;
-      return InvalidArgument(
-          "output " + std::to_string(i) + " '" + declared.name + "': got " +
-          ToString(Type(def_.outputs[i])) + " from the graph, expected " +
-          ToString(declared.type));
-    }
     return {};
   }
 

@@ -61,6 +61,10 @@ Result<std::vector<TensorType>> TypesBeforeRun(
 // allow.
 Result<void> CheckArenaLimit(const PlanOptions& options, size_t bytes);
 
+// An error unless the model's outputs have the types that it declares.
+Result<void> CheckOutputs(const ModelDef& def,
+                          std::span<const TensorType> types);
+
 // Ops [first, last) of a model, planned when what they read has been computed.
 struct PlanPart {
   size_t first = 0, last = 0;

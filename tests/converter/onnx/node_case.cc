@@ -44,7 +44,7 @@ size_t FirstConstantInput(const std::string& op) {
   static const std::map<std::string, size_t> kFirst = {
       {"Split", 1},    {"Squeeze", 1}, {"Unsqueeze", 1}, {"Pad", 1},
       {"CumSum", 1},   {"CumProd", 1}, {"CastLike", 1},  {"CenterCropPad", 1},
-      {"Loop", 0},     {"Dropout", 1}, {"OneHot", 1},    {"Resize", 1},
+      {"Dropout", 1}, {"OneHot", 1},    {"Resize", 1},
       {"Upsample", 1}, {"Trilu", 1},   {"MaxUnpool", 2}};
   if (op.rfind("Reduce", 0) == 0) return 1;
   const auto found = kFirst.find(op);

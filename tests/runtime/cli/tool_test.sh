@@ -89,6 +89,14 @@ expect 0 some.npy -- run "$work/sizes.bittern" --input "$work/nothing.npy" --inp
 "${tool[@]}" run "$work/sizes.bittern" --input "$work/nothing.npy" --input "$work/some.npy" --output-dir "$work/found" >/dev/null 2>"$work/err"
 [ $? -eq 1 ] && grep -q "one by one" "$work/err" || complain "outputs [2,0] and [2,n] were joined"
 
+# A choice and a loop that the run decides: without a score above 0 no turn.
+flow=$source/tests/data/onnx/run_time_flow
+expect 0 "dynamic plan" "1 of 1 products low-bit" -- convert "$flow/model.onnx" -o "$work/flow.bittern"
+expect 0 "f32[?,3]" EndLoop -- inspect "$work/flow.bittern"
+expect 0 nothing.npy -- run "$work/flow.bittern" --input "$work/nothing.npy" --output-dir "$work/flow"
+grep -aq "(2, 3, )" "$work/flow/y.npy" || complain "the second branch gave another size"
+grep -aq "(0, )" "$work/flow/rows.npy" || complain "a loop without a turn gave rows"
+
 expect 1 noise.png -- run "$work/digits.bittern" --input "$work/noise.png"
 expect 1 noise.npy -- run "$work/digits.bittern" --input "$work/noise.npy"
 expect 1 digits_labels.npy expected -- run "$work/digits.bittern" --input "$bivit/digits_labels.npy"

@@ -45,9 +45,10 @@ void Try(const AlignedBuffer& file, size_t size, Tally* tally) {
 
 class Fixture {
  public:
-  Fixture() {
+  explicit Fixture(
+      ModelDef (*make)(test::ModelBuilder&) = &test::TinyClassifier) {
     test::ModelBuilder builder;
-    good_ = SerializeModel(test::TinyClassifier(builder)).value();
+    good_ = SerializeModel(make(builder)).value();
     REQUIRE(good_.size() <= kMaxFixture);
     file_ = AlignedBuffer::Make(good_.size()).value();
     Restore();
@@ -132,6 +133,18 @@ TEST_CASE("flipped bits of the header with right checksums") {
 TEST_CASE("flipped bits of the metadata with right checksums") {
   Fixture fixture;
   const Tally tally = fixture.Flip(sizeof(FileHeader), fixture.blobs(), true);
+  CHECK(tally.refused > 1000);
+  CHECK(tally.loaded > tally.run);
+  CHECK(tally.run > 100);
+}
+
+TEST_CASE("flipped bits of a file with bodies") {
+  Fixture fixture(&test::Bodies);
+  Tally undamaged;
+  Try(fixture.file(), fixture.size(), &undamaged);
+  CHECK(undamaged.run == 1);
+  const Tally tally =
+      fixture.Flip(sizeof(FileHeader), fixture.size(), /*reseal=*/true);
   CHECK(tally.refused > 1000);
   CHECK(tally.loaded > tally.run);
   CHECK(tally.run > 100);

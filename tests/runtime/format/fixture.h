@@ -81,4 +81,44 @@ inline runtime::ModelDef TinyClassifier(ModelBuilder& b) {
   return b.def;
 }
 
+// An op of several outputs, of types that planning will know.
+inline std::vector<int32_t> AddOp(ModelBuilder& b, const std::string& op,
+                                  std::vector<int32_t> inputs, size_t outputs) {
+  const auto first = static_cast<int32_t>(b.def.tensors.size());
+  const std::string name = op + std::to_string(first);
+  std::vector<int32_t> made;
+  for (size_t i = 0; i < outputs; ++i) {
+    b.def.tensors.push_back({name + "/" + std::to_string(i), {}, nullptr});
+    made.push_back(first + static_cast<int32_t>(i));
+  }
+  b.def.ops.push_back({op, name, std::move(inputs), made, {}});
+  return made;
+}
+
+// s = i < 2 ? s + x : what of s is not 0, for three turns i; the s of each.
+inline runtime::ModelDef Bodies(ModelBuilder& b) {
+  using runtime::DType;
+  using Ints = std::vector<int64_t>;
+  const runtime::TensorType scalar{DType::kI64, {}, {}};
+  const int32_t x = b.Input("x", {4});
+  const int32_t three = b.Constant<int64_t>("three", scalar, {3}),
+                two = b.Constant<int64_t>("two", scalar, {2}),
+                sum = b.Constant<float>("sum", b.F32({4}), {1, 2, 0, 4});
+  const std::vector<int32_t> turn = AddOp(b, "Loop", {three, -1, sum}, 3);
+  const int32_t early = b.Op("Less", "early", {turn[0], two});
+  AddOp(b, "If", {early}, 0);
+  const int32_t more = b.Op("Add", "more", {turn[2], x});
+  AddOp(b, "Else", {}, 0);
+  const std::vector<int32_t> found = AddOp(b, "NonZero", {turn[2]}, 2);
+  const int32_t head = b.Op("Slice", "head", {found[0], -1, found[1]},
+                            {{"axes", Ints{0}}, {"starts", Ints{0}}});
+  const int32_t kept = b.Op("GatherNd", "kept", {turn[2], head});
+  const int32_t next = AddOp(b, "EndIf", {more, kept}, 1)[0];
+  const std::vector<int32_t> end =
+      AddOp(b, "EndLoop", {turn[1], next, turn[2]}, 2);
+  b.Output(end[0], {-1});
+  b.Output(end[1], {-1, 4});
+  return b.def;
+}
+
 }  // namespace bittern::test
