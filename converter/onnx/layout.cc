@@ -84,6 +84,14 @@ Result<void> ImportSplit(OnnxNode& node) {
   const Shape shape = node.ShapeOf(node.Input(0));
   BITTERN_TRY_ASSIGN(int64_t axis, node.Int("axis", 0));
   BITTERN_TRY_ASSIGN(axis, node.NormaliseAxis(axis, shape.rank(), "axis"));
+  if (node.Input(1) != kNone) {
+    BITTERN_TRY_ASSIGN(const bool known, node.Known(node.Input(1)));
+    if (!known) {
+      BITTERN_TRY_ASSIGN(const ValueId by_run,
+                         node.RunTimeInts(node.Input(1), "split"));
+      return node.AnswerAll("Split", {node.Input(0), by_run}, {{"axis", axis}});
+    }
+  }
   BITTERN_TRY_ASSIGN(std::optional<std::vector<int64_t>> sizes,
                      node.IntsOrInput("split", 1));
   if (!sizes) {

@@ -136,23 +136,87 @@ Result<void> AnswerJoined(OnnxNode& node, ValueId x, const Pads& pads,
   return {};
 }
 
+Result<void> CheckMode(OnnxNode& node, const std::string& mode) {
+  if (mode == "constant" || mode == "edge" || mode == "reflect" ||
+      mode == "wrap")
+    return {};
+  return node.FailUnsupported("mode is '" + mode.substr(0, 40) +
+                              "', expected 'constant', 'edge', 'reflect' or "
+                              "'wrap'");
+}
+
+// The elements of the input, of `size`, that stand at places `at`, which may
+// lie outside of it.
+ValueId Folded(Formula& f, const std::string& mode, ValueId at, int64_t size) {
+  if (mode == "wrap") return f.Op("Mod", {at, f.I64(size)});
+  if (mode == "reflect" && size > 1) {
+    const ValueId period = f.I64(2 * (size - 1));
+    const ValueId turned = f.Op("Mod", {at, period});
+    return f.Op("Min", {turned, f.Sub(period, turned)});
+  }
+  return f.Op("Min", {f.Op("Max", {at, f.I64(0)}), f.I64(size - 1)});
+}
+
+// Pads that the run computes, of either sign: a Gather along each axis.
+Result<void> PadByRun(OnnxNode& node, const std::string& mode) {
+  const Shape shape = node.ShapeOf(node.Input(0));
+  std::vector<int64_t> axes(shape.rank());
+  std::iota(axes.begin(), axes.end(), int64_t{0});
+  if (node.Input(3) != kNone) {
+    BITTERN_TRY_ASSIGN(axes, node.ConstantInts(node.Input(3), "axes"));
+  }
+  BITTERN_TRY_ASSIGN(const ValueId pads,
+                     node.RunTimeInts(node.Input(1), "pads"));
+  const auto count = static_cast<int64_t>(axes.size());
+  if (node.ShapeOf(pads) != Shape{2 * count}) {
+    return node.Fail("pads are " + runtime::ToString(node.ShapeOf(pads)) +
+                     ", expected [" + std::to_string(2 * count) + "]");
+  }
+  Formula f(node);
+  ValueId x = node.Input(0);
+  const ValueId value =
+      f.Cast(node.Input(2) == kNone ? f.F32(0) : f.Reshape(node.Input(2), {}),
+             node.TypeOf(x).dtype);
+  for (int64_t i = 0; i < count; ++i) {
+    BITTERN_TRY_ASSIGN(const int64_t axis,
+                       node.NormaliseAxis(axes[static_cast<size_t>(i)],
+                                          shape.rank(), "an axis"));
+    const int64_t size = shape[static_cast<size_t>(axis)];
+    if (size < 1) return node.Fail("pads a dimension of 0, expected more");
+    const auto pad = [&](int64_t at) {
+      return f.Reshape(f.Slice(pads, 0, at, at + 1), {});
+    };
+    const ValueId at = f.Op(
+        "Range",
+        {f.Op("Neg", {pad(i)}), f.Add(pad(i + count), f.I64(size)), f.I64(1)});
+    x = f.Op("Gather", {x, Folded(f, mode, at, size)}, {{"axis", axis}});
+    if (mode != "constant") continue;
+    std::vector<int64_t> along(shape.rank(), 1);
+    along[static_cast<size_t>(axis)] = -1;
+    const ValueId inside = f.Op("And", {f.Op("GreaterOrEqual", {at, f.I64(0)}),
+                                        f.Op("Less", {at, f.I64(size)})});
+    x = f.Where(f.Reshape(inside, along), x, value);
+  }
+  f.Answer(x);
+  return f.Done();
+}
+
 }  // namespace
 
 Result<void> ImportPad(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(1, 4));
   BITTERN_TRY_ASSIGN(const std::string mode, node.String("mode", "constant"));
+  BITTERN_TRY(CheckMode(node, mode));
+  for (const size_t i : {size_t{1}, size_t{2}}) {
+    if (node.Input(1) == kNone || node.Input(i) == kNone) continue;
+    BITTERN_TRY_ASSIGN(const bool known, node.Known(node.Input(i)));
+    if (!known) return PadByRun(node, mode);
+  }
   BITTERN_TRY_ASSIGN(float value, node.Float("value", 0));
   BITTERN_TRY_ASSIGN(Pads pads,
                      ReadPads(node, node.ShapeOf(node.Input(0)).rank()));
   BITTERN_TRY_ASSIGN(const ValueId x, Crop(node, node.Input(0), &pads));
-  if (mode == "edge" || mode == "reflect" || mode == "wrap") {
-    return AnswerJoined(node, x, pads, mode);
-  }
-  if (mode != "constant") {
-    return node.FailUnsupported("mode is '" + mode.substr(0, 40) +
-                                "', expected 'constant', 'edge', 'reflect' or "
-                                "'wrap'");
-  }
+  if (mode != "constant") return AnswerJoined(node, x, pads, mode);
   if (node.Input(2) != kNone) {
     BITTERN_TRY_ASSIGN(const std::optional<float> constant,
                        node.ConstantScalar(node.Input(2)));

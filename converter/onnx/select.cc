@@ -12,15 +12,15 @@ using runtime::DType;
 
 // True where column - row compares with `diagonal`: bool [rows, columns].
 ValueId DiagonalMask(Formula& f, const std::string& comparison, int64_t rows,
-                     int64_t columns, int64_t diagonal) {
-  const ValueId row = f.Add(f.Iota(rows, 0, 2), f.I64(diagonal));
+                     int64_t columns, ValueId diagonal) {
+  const ValueId row = f.Add(f.Iota(rows, 0, 2), diagonal);
   return f.Op(comparison, {f.Iota(columns, 1, 2), row});
 }
 
 // A diagonal beyond the matrix is as good as one just beyond it.
-int64_t ClampDiagonal(int64_t diagonal) {
+ValueId ClampDiagonal(Formula& f, ValueId diagonal) {
   constexpr int64_t kLimit = int64_t{1} << 40;
-  return std::clamp(diagonal, -kLimit, kLimit);
+  return f.Op("Max", {f.Op("Min", {diagonal, f.I64(kLimit)}), f.I64(-kLimit)});
 }
 
 }  // namespace
@@ -30,18 +30,19 @@ Result<void> ImportTrilu(OnnxNode& node) {
   const ValueId x = node.Input(0);
   const Shape shape = node.ShapeOf(x);
   BITTERN_TRY_ASSIGN(const int64_t upper, node.Int("upper", 1));
-  int64_t diagonal = 0;
+  Formula f(node);
+  ValueId diagonal = f.I64(0);
   if (node.Input(1) != kNone) {
-    BITTERN_TRY_ASSIGN(const std::vector<int64_t> k,
-                       node.ConstantInts(node.Input(1), "k"));
-    if (k.size() != 1) return node.Fail("k is a list, expected a number");
-    diagonal = ClampDiagonal(k[0]);
+    if (node.ShapeOf(node.Input(1)).rank() > 1 ||
+        node.ShapeOf(node.Input(1)).Elements() != 1)
+      return node.Fail("k is a list, expected a number");
+    diagonal =
+        ClampDiagonal(f, f.Cast(f.Reshape(node.Input(1), {}), DType::kI64));
   }
   if (shape.rank() < 2) {
     return node.Fail("input is " + runtime::ToString(shape) +
                      ", expected 2 or more dimensions");
   }
-  Formula f(node);
   const ValueId kept =
       DiagonalMask(f, upper != 0 ? "GreaterOrEqual" : "LessOrEqual",
                    shape[shape.rank() - 2], shape.Last(), diagonal);
@@ -64,7 +65,7 @@ Result<void> ImportEyeLike(OnnxNode& node) {
   }
   Formula f(node);
   f.Answer(f.Cast(DiagonalMask(f, "Equal", type.shape[0], type.shape[1],
-                               ClampDiagonal(diagonal)),
+                               ClampDiagonal(f, f.I64(diagonal))),
                   dtype));
   return f.Done();
 }
@@ -79,9 +80,10 @@ Result<void> ImportOneHot(OnnxNode& node) {
   Formula f(node);
   BITTERN_TRY_ASSIGN(const ValueId wide_depth,
                      node.CastTo(node.Input(1), DType::kI64));
-  BITTERN_TRY_ASSIGN(const std::vector<int64_t> depth,
-                     node.ConstantInts(wide_depth, "depth"));
-  if (depth.size() != 1 || depth[0] < 1) {
+  BITTERN_TRY_ASSIGN(const bool known, node.Known(wide_depth));
+  if (node.ShapeOf(wide_depth).rank() > 1 ||
+      node.ShapeOf(wide_depth).Elements() != 1 ||
+      (known && node.graph().I64(wide_depth)[0] < 1)) {
     return node.Fail("depth is not one positive number");
   }
   if (shape.rank() + 1 > runtime::kMaxRank ||
@@ -93,11 +95,14 @@ Result<void> ImportOneHot(OnnxNode& node) {
   }
   // Negative indices count from the end; those out of range match nothing.
   const ValueId indices = f.Cast(node.Input(0), DType::kI64);
-  const ValueId from_end = f.Add(indices, f.I64(depth[0]));
+  const ValueId depth = f.Reshape(wide_depth, {});
+  const ValueId from_end = f.Add(indices, depth);
   const ValueId index = f.Unsqueeze(
       f.Where(f.Op("Less", {indices, f.I64(0)}), from_end, indices), {axis});
+  std::vector<int64_t> along(shape.rank() + 1, 1);
+  along[static_cast<size_t>(axis)] = -1;
   const ValueId places =
-      f.Iota(depth[0], static_cast<size_t>(axis), shape.rank() + 1);
+      f.Reshape(f.Op("Range", {f.I64(0), depth, f.I64(1)}), along);
   const ValueId off = f.Reshape(f.Slice(node.Input(2), 0, 0, 1), {});
   const ValueId on = f.Reshape(f.Slice(node.Input(2), 0, 1, 2), {});
   f.Answer(f.Where(f.Op("Equal", {places, index}), on, off));

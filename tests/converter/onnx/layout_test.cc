@@ -97,5 +97,18 @@ TEST_CASE("DepthToSpace refuses block sizes that do not divide", "[onnx]") {
   CHECK(model.Text().find("%y: f32[1,2,4,4] = Reshape") != std::string::npos);
 }
 
+TEST_CASE("Split by sizes that the run says", "[onnx]") {
+  OnnxModel model;
+  model.Input("x", {2, 3}).Input("sizes", {2}, onnx::TensorProto::INT64);
+  model.Output("a").Output("b");
+  SetInt(model.Node("Split", {"x", "sizes"}, {"a", "b"}), "axis", 1);
+  const Array x = FloatArray({2, 3}, {1, 2, 3, 4, 5, 6});
+  const std::vector<Array> parts = model.Run({x, IntArray({2}, {1, 2})});
+  CHECK(parts[0].As<float>() == Values{1, 4});
+  CHECK(parts[1].As<float>() == Values{2, 3, 5, 6});
+  CHECK(model.Run({x, IntArray({2}, {3, 0})})[0].As<float>() ==
+        Values{1, 2, 3, 4, 5, 6});
+}
+
 }  // namespace
 }  // namespace bittern::test

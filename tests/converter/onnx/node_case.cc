@@ -42,10 +42,9 @@ Result<std::vector<onnx::TensorProto>> ReadTensors(const fs::path& directory,
 // sizes of the others may come at run time.
 size_t FirstConstantInput(const std::string& op) {
   static const std::map<std::string, size_t> kFirst = {
-      {"Split", 1},    {"Squeeze", 1}, {"Unsqueeze", 1}, {"Pad", 1},
-      {"CumSum", 1},   {"CumProd", 1}, {"CastLike", 1},  {"CenterCropPad", 1},
-      {"Dropout", 1}, {"OneHot", 1},    {"Resize", 1},
-      {"Upsample", 1}, {"Trilu", 1},   {"MaxUnpool", 2}};
+      {"Squeeze", 1},  {"Unsqueeze", 1},     {"CumSum", 1},  {"CumProd", 1},
+      {"CastLike", 1}, {"CenterCropPad", 1}, {"Dropout", 1}, {"Resize", 1},
+      {"Upsample", 1}, {"MaxUnpool", 2},     {"Pad", 3}};
   if (op.rfind("Reduce", 0) == 0) return 1;
   const auto found = kFirst.find(op);
   return found == kFirst.end() ? SIZE_MAX : found->second;

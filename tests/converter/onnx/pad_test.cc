@@ -95,5 +95,30 @@ TEST_CASE("CenterCropPad crops one axis and pads another", "[onnx]") {
   CHECK(huge.ErrorText().find("expected 0 to") != std::string::npos);
 }
 
+TEST_CASE("pads and values that the run says", "[onnx]") {
+  const auto run = [](const std::string& mode,
+                      const std::vector<int64_t>& pads) {
+    OnnxModel model(18);
+    model.Input("x", {2, 3}).Input("pads", {2}, onnx::TensorProto::INT64);
+    model.Input("value", {}).Ints("axes", {1}, {-1}).Output("y");
+    SetString(model.Node("Pad", {"x", "pads", "value", "axes"}, {"y"}), "mode",
+              mode);
+    const Array x = FloatArray({2, 3}, {1, 2, 3, 4, 5, 6});
+    return model.Run({x, IntArray({2}, pads), FloatArray({}, {9})})[0]
+        .As<float>();
+  };
+  CHECK(run("constant", {1, 2}) == Values{9, 1, 2, 3, 9, 9, 9, 4, 5, 6, 9, 9});
+  CHECK(run("constant", {-1, 1}) == Values{2, 3, 9, 5, 6, 9});
+  CHECK(run("constant", {-1, -2}).empty());
+  CHECK(run("edge", {2, 1}) == PadRow("edge", 2, 1));
+  CHECK(run("reflect", {2, 2}) == PadRow("reflect", 2, 2));
+  CHECK(run("reflect", {0, -1}) == Values{1, 2, 4, 5});
+  CHECK(run("wrap", {1, 1}) == Values{3, 1, 2, 3, 1, 6, 4, 5, 6, 4});
+  OnnxModel model(18);
+  model.Input("x", {2, 3}).Input("pads", {3}, onnx::TensorProto::INT64);
+  model.Output("y").Node("Pad", {"x", "pads"}, {"y"});
+  CHECK(model.ErrorText() == "node 'Pad_0' (Pad): pads are [3], expected [4]");
+}
+
 }  // namespace
 }  // namespace bittern::test

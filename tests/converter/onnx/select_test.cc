@@ -83,5 +83,26 @@ TEST_CASE("results sized by values", "[onnx]") {
   }
 }
 
+TEST_CASE("diagonals and depths that the run says", "[onnx]") {
+  OnnxModel model;
+  model.Input("x", {2, 3}).Input("k", {}, onnx::TensorProto::INT64);
+  model.Input("i", {3}, onnx::TensorProto::INT64);
+  model.Input("depth", {}, onnx::TensorProto::INT64);
+  model.Floats("values", {2}, {-1, 1}).Output("upper").Output("codes");
+  model.Node("Trilu", {"x", "k"}, {"upper"});
+  model.Node("OneHot", {"i", "depth", "values"}, {"codes"});
+  const Array x = FloatArray({2, 3}, {1, 2, 3, 4, 5, 6});
+  const auto run = [&](int64_t k, int64_t depth) {
+    return model.Run({x, IntArray({}, {k}), IntArray({3}, {0, -1, 2}),
+                      IntArray({}, {depth})});
+  };
+  const std::vector<Array> outputs = run(1, 3);
+  CHECK(outputs[0].As<float>() == Floats{0, 2, 3, 0, 0, 6});
+  CHECK(outputs[1].As<float>() == Floats{1, -1, -1, -1, -1, 1, -1, -1, 1});
+  CHECK(run(INT64_MAX, 1)[0].As<float>() == Floats(6, 0));
+  CHECK(run(INT64_MIN, 1)[0].As<float>() == x.As<float>());
+  CHECK(run(0, 2)[1].As<float>() == Floats{1, -1, -1, 1, -1, -1});
+}
+
 }  // namespace
 }  // namespace bittern::test
