@@ -56,6 +56,28 @@ Result<void> AnswerNarrowCast(OnnxNode& node, DType dtype, int bits) {
   return f.Done();
 }
 
+// Bits of an integer of 8 to 32 bits, negative if it is signed; 0 for others.
+int WholeBits(int32_t onnx_type) {
+  using onnx::TensorProto;
+  switch (onnx_type) {
+    case TensorProto::BOOL:
+    case TensorProto::UINT8:
+      return 8;
+    case TensorProto::INT8:
+      return -8;
+    case TensorProto::UINT16:
+      return 16;
+    case TensorProto::INT16:
+      return -16;
+    case TensorProto::UINT32:
+      return 32;
+    case TensorProto::INT32:
+      return -32;
+    default:
+      return 0;
+  }
+}
+
 }  // namespace
 
 Result<void> ImportCast(OnnxNode& node) {
@@ -74,6 +96,39 @@ Result<void> ImportCast(OnnxNode& node) {
   const int bits = NarrowBits(onnx_type);
   if (bits != 0) return AnswerNarrowCast(node, dtype.value(), bits);
   return AnswerCast(node, dtype.value());
+}
+
+// Integers of more than 8 bits may be wider here than in the file, so their
+// bits are what a value is modulo 2^bits.
+Result<void> ImportBitCast(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(1, 1));
+  BITTERN_TRY_ASSIGN(const int64_t given, node.Int("to", 0));
+  const auto to = static_cast<int32_t>(given);
+  constexpr int32_t kFloat = onnx::TensorProto::FLOAT,
+                    kInt = onnx::TensorProto::INT32;
+  const int32_t from = node.OnnxTypeOf(0);
+  const int bits = WholeBits(from == kFloat ? kInt : from),
+            to_bits = WholeBits(to == kFloat ? kInt : to);
+  if (bits == 0 || std::abs(bits) != std::abs(to_bits) ||
+      to == onnx::TensorProto::BOOL) {
+    return node.FailUnsupported("reads " + OnnxTypeName(from) + " as " +
+                                OnnxTypeName(to) +
+                                ", expected FLOAT or integers of 8 to 32 bits, "
+                                "both of one size");
+  }
+  BITTERN_TRY_ASSIGN(const DType dtype, DTypeOf(to));
+  Formula f(node);
+  ValueId x = node.Input(0);
+  if (from == kFloat) x = f.Op("BitCast", {x}, {{"to", std::string("i32")}});
+  const int64_t values = int64_t{1} << std::abs(bits);
+  const int64_t first = to_bits < 0 ? -values / 2 : 0;
+  x = f.Sub(f.Cast(x, DType::kI64), f.I64(first));
+  x = f.Add(f.Op("Mod", {x, f.I64(values)}), f.I64(first));
+  if (to == kFloat) {
+    x = f.Op("BitCast", {f.Cast(x, DType::kI32)}, {{"to", std::string("f32")}});
+  }
+  f.Answer(f.Cast(x, dtype));
+  return f.Done();
 }
 
 Result<void> ImportCastLike(OnnxNode& node) {

@@ -49,6 +49,46 @@ Result<void> ImportGatherNd(OnnxNode& node) {
   return node.Answer("GatherNd", node.inputs(), {{"batch_dims", batch_dims}});
 }
 
+// Writes `update` into a cache along an axis, from a place of its own for each
+// sample on, past the end or around it.
+Result<void> ImportTensorScatter(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(2, 3));
+  const Shape cache = node.ShapeOf(node.Input(0)),
+              update = node.ShapeOf(node.Input(1));
+  BITTERN_TRY_ASSIGN(const int64_t given, node.Int("axis", -2));
+  BITTERN_TRY_ASSIGN(const int64_t axis,
+                     node.NormaliseAxis(given, cache.rank(), "axis"));
+  BITTERN_TRY_ASSIGN(const std::string mode, node.String("mode", "linear"));
+  if (mode != "linear" && mode != "circular") {
+    return node.Fail("mode is '" + mode.substr(0, 40) +
+                     "', expected 'linear' or 'circular'");
+  }
+  const auto at = static_cast<size_t>(axis);
+  Shape expected = cache;
+  if (at < update.rank()) expected[at] = update[at];
+  const ValueId starts = node.Input(2);
+  if (axis == 0 || update != expected || update[at] > cache[at] ||
+      (starts != kNone && node.ShapeOf(starts) != Shape{cache[0]})) {
+    return node.Fail("writes " + runtime::ToString(update) + " into " +
+                     runtime::ToString(cache) + " along axis " +
+                     std::to_string(axis) +
+                     ", expected an update that is as large or shorter there, "
+                     "an axis after the first, and a start for each sample");
+  }
+  Formula f(node);
+  ValueId index = f.Iota(update[at], at, cache.rank());
+  if (starts != kNone) {
+    std::vector<int64_t> along(cache.rank(), 1);
+    along[0] = cache[0];
+    index = f.Add(index, f.Reshape(f.Cast(starts, DType::kI64), along));
+  }
+  if (mode == "circular") index = f.Op("Mod", {index, f.I64(cache[at])});
+  f.Answer(f.Op("ScatterElements",
+                {node.Input(0), f.Expand(index, update), node.Input(1)},
+                {{"axis", axis}}));
+  return f.Done();
+}
+
 // ScatterElements, and Scatter as it was called before opset 11.
 Result<void> ImportScatterElements(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(3, 3));

@@ -142,6 +142,32 @@ Result<void> ImportCompress(OnnxNode& node) {
   return f.Done();
 }
 
+// Values, where each first stands, what each element of the input is, counts.
+Result<void> ImportUnique(OnnxNode& node) {
+  BITTERN_TRY(node.ExpectInputs(1, 1));
+  BITTERN_TRY_ASSIGN([[maybe_unused]] const bool known,
+                     node.Known(node.Input(0)));
+  const Shape shape = node.ShapeOf(node.Input(0));
+  BITTERN_TRY_ASSIGN(const int64_t sorted, node.Int("sorted", 1));
+  BITTERN_TRY_ASSIGN(int64_t axis, node.Int("axis", 0));
+  AttributeMap attributes = {{"sorted", sorted}};
+  Formula f(node);
+  ValueId x = node.Input(0);
+  if (node.Has("axis")) {
+    BITTERN_TRY_ASSIGN(axis, node.NormaliseAxis(axis, shape.rank(), "axis"));
+    attributes["axis"] = axis;
+  } else {
+    x = f.Reshape(x, {shape.Elements()});
+  }
+  const std::vector<ValueId> made = f.OpAll("Unique", {x}, attributes, 4);
+  BITTERN_TRY(f.Done());
+  const ValueId first = f.Head(made[0], made[3]);
+  const ValueId answers[] = {f.Op("Gather", {x, first}, {{"axis", axis}}),
+                             first, made[1], f.Head(made[2], made[3])};
+  for (size_t i = 0; i < node.output_count(); ++i) f.Answer(answers[i], i);
+  return f.Done();
+}
+
 // The first `lengths[b]` steps of each sequence, backwards; the rest stays.
 Result<void> ImportReverseSequence(OnnxNode& node) {
   BITTERN_TRY(node.ExpectInputs(2, 2));

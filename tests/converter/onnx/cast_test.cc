@@ -49,5 +49,29 @@ TEST_CASE("CastLike takes the type of its second input", "[onnx]") {
   CHECK(model.Text().find("%y: i64[2] = Cast(%x)") != std::string::npos);
 }
 
+TEST_CASE("bits read as another type", "[onnx]") {
+  OnnxModel model(26);
+  model.Input("x", {2}).Input("i", {2}, onnx::TensorProto::INT32);
+  model.Output("bits").Output("float").Output("unsigned");
+  SetInt(model.Node("BitCast", {"x"}, {"bits"}), "to",
+         onnx::TensorProto::INT32);
+  SetInt(model.Node("BitCast", {"i"}, {"float"}), "to",
+         onnx::TensorProto::FLOAT);
+  SetInt(model.Node("BitCast", {"i"}, {"unsigned"}), "to",
+         onnx::TensorProto::UINT32);
+  Array i = FloatArray({2}, {-2.5f, 1});  // the same bytes
+  i.type.dtype = runtime::DType::kI32;
+  const std::vector<Array> outputs =
+      model.Run({FloatArray({2}, {-2.5f, 1}), i});
+  CHECK(outputs[0].As<int32_t>() ==
+        std::vector<int32_t>{static_cast<int32_t>(0xC0200000u), 0x3F800000});
+  CHECK(outputs[1].As<float>() == std::vector<float>{-2.5f, 1});
+  CHECK(outputs[2].As<int64_t>() ==
+        std::vector<int64_t>{0xC0200000, 0x3F800000});
+  SetInt(*model.graph().mutable_node(0), "to", onnx::TensorProto::INT16);
+  model.graph().mutable_node(0)->mutable_attribute()->DeleteSubrange(0, 1);
+  CHECK_THAT(model.ErrorText(), Catch::Contains("reads FLOAT as INT16"));
+}
+
 }  // namespace
 }  // namespace bittern::test

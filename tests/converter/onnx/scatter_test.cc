@@ -52,5 +52,23 @@ TEST_CASE("Hardmax before opset 13 takes all dimensions from the axis",
   }
 }
 
+TEST_CASE("a cache that is written from places of the run", "[onnx]") {
+  OnnxModel model(24);
+  model.Input("cache", {2, 3, 2}).Input("update", {2, 2, 2});
+  model.Input("start", {2}, onnx::TensorProto::INT64).Output("y");
+  onnx::NodeProto& node =
+      model.Node("TensorScatter", {"cache", "update", "start"}, {"y"});
+  const Array cache = FloatArray({2, 3, 2}, std::vector<float>(12, 0));
+  const Array update = FloatArray({2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8});
+  CHECK(model.Run({cache, update, IntArray({2}, {1, 0})})[0].As<float>() ==
+        std::vector<float>{0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0});
+  SetString(node, "mode", "circular");
+  CHECK(model.Run({cache, update, IntArray({2}, {2, 3})})[0].As<float>() ==
+        std::vector<float>{3, 4, 0, 0, 1, 2, 5, 6, 7, 8, 0, 0});
+  SetInt(node, "axis", 0);
+  CHECK_THAT(model.ErrorText(),
+             Catch::Contains("expected an update that is as large"));
+}
+
 }  // namespace
 }  // namespace bittern::test

@@ -104,5 +104,27 @@ TEST_CASE("diagonals and depths that the run says", "[onnx]") {
   CHECK(run(0, 2)[1].As<float>() == Floats{1, -1, -1, 1, -1, -1});
 }
 
+TEST_CASE("values that differ", "[onnx]") {
+  OnnxModel model;
+  model.Input("x", {2, 3});
+  for (const char* name : {"y", "first", "which", "counts"}) model.Output(name);
+  model.Node("Unique", {"x"}, {"y", "first", "which", "counts"});
+  const Array x = FloatArray({2, 3}, {3, 1, 3, 2, 1, 3});
+  const std::vector<Array> sorted = model.Run({x});
+  using Ints = std::vector<int64_t>;
+  CHECK(sorted[0].As<float>() == Floats{1, 2, 3});
+  CHECK(sorted[1].As<int64_t>() == Ints{1, 3, 0});
+  CHECK(sorted[2].As<int64_t>() == Ints{2, 0, 2, 1, 0, 2});
+  CHECK(sorted[3].As<int64_t>() == Ints{2, 1, 3});
+  SetInt(*model.graph().mutable_node(0), "sorted", 0);
+  CHECK(model.Run({x})[0].As<float>() == Floats{3, 1, 2});
+  SetInt(*model.graph().mutable_node(0), "axis", -1);
+  const std::vector<Array> columns =
+      model.Run({FloatArray({2, 3}, {3, 1, 3, 2, 1, 2})});
+  CHECK(columns[0].As<float>() == Floats{3, 1, 2, 1});
+  CHECK(columns[0].type.shape == runtime::Shape{2, 2});
+  CHECK(columns[2].As<int64_t>() == Ints{0, 1, 0});
+}
+
 }  // namespace
 }  // namespace bittern::test

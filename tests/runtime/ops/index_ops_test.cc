@@ -165,5 +165,37 @@ TEST_CASE("Inputs that are constants stand for attributes") {
         "input repeats: got f32[2], expected i64");
 }
 
+TEST_CASE("Unique numbers slices in their order or by their place") {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  const Value x = F32({6}, {kNan, 2, -1, 2, kNan, 7});
+  const std::vector<Value> sorted = RunAll({"Unique", {x}, {}, 4});
+  CHECK(sorted[0].As<int64_t>() == Ints{2, 1, 5, 0, 0, 0});
+  CHECK(sorted[1].As<int64_t>() == Ints{3, 1, 0, 1, 3, 2});
+  CHECK(sorted[2].As<int64_t>() == Ints{1, 2, 1, 2, 0, 0});
+  CHECK(sorted[3].As<int64_t>() == Ints{4});
+  const std::vector<Value> placed =
+      RunAll({"Unique", {x}, {{"sorted", int64_t{0}}}, 4});
+  CHECK(placed[0].As<int64_t>() == Ints{0, 1, 2, 5, 0, 0});
+  CHECK(placed[1].As<int64_t>() == Ints{0, 1, 2, 1, 0, 3});
+  CHECK(placed[2].As<int64_t>() == Ints{2, 2, 1, 1, 0, 0});
+  const Value rows = I64({3, 2}, {5, 6, 1, 2, 5, 6});
+  const std::vector<Value> by_row =
+      RunAll({"Unique", {rows}, {{"axis", int64_t{0}}}, 4});
+  CHECK(by_row[0].As<int64_t>() == Ints{1, 0, 0});
+  CHECK(by_row[1].As<int64_t>() == Ints{1, 0, 1});
+  CHECK(by_row[3].As<int64_t>() == Ints{2});
+  CHECK(ErrorOf({"Unique", {x}, {{"axis", int64_t{1}}}, 4}) ==
+        "axis: got 1, expected -1 to 0");
+}
+
+TEST_CASE("BitCast keeps the bytes") {
+  const Value bits =
+      Run({"BitCast", {F32({2}, {1, -0.0f})}, {{"to", std::string("i32")}}});
+  CHECK(bits.As<int32_t>() ==
+        std::vector<int32_t>{0x3F800000, std::numeric_limits<int32_t>::min()});
+  CHECK(ErrorOf({"BitCast", {I64({1}, {1})}, {{"to", std::string("f32")}}}) ==
+        "to: got f32, expected f32 or i32, and an input of that size");
+}
+
 }  // namespace
 }  // namespace bittern::test
