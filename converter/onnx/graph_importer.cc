@@ -7,6 +7,7 @@
 #include "converter/ir/verify.h"
 #include "converter/onnx/graph_input.h"
 #include "converter/onnx/handlers.h"
+#include "converter/onnx/known_sizes.h"
 #include "converter/onnx/tensor.h"
 
 namespace bittern::convert {
@@ -41,94 +42,6 @@ Result<void> CheckOpset(const std::map<std::string, int64_t>& opsets) {
   return Unsupported("the file uses opset " + std::to_string(found->second) +
                      ", expected " + std::to_string(kMinOpset) + " to " +
                      std::to_string(kMaxOpset));
-}
-
-// Operators whose handlers ask for ranks, not for sizes, so that a dimension of
-// -1 (runtime/plan/stages.h) may pass through them.
-constexpr std::string_view kTakeUnknownSizes[] = {"Abs",
-                                                  "Acos",
-                                                  "Add",
-                                                  "And",
-                                                  "Asin",
-                                                  "Atan",
-                                                  "Cast",
-                                                  "Ceil",
-                                                  "Clip",
-                                                  "Compress",
-                                                  "Concat",
-                                                  "ConstantOfShape",
-                                                  "Cos",
-                                                  "Div",
-                                                  "Equal",
-                                                  "Erf",
-                                                  "Exp",
-                                                  "Expand",
-                                                  "Flatten",
-                                                  "Floor",
-                                                  "Gather",
-                                                  "GatherElements",
-                                                  "GatherND",
-                                                  "Greater",
-                                                  "GreaterOrEqual",
-                                                  "Identity",
-                                                  "If",
-                                                  "Less",
-                                                  "LessOrEqual",
-                                                  "Log",
-                                                  "Loop",
-                                                  "Max",
-                                                  "Min",
-                                                  "Mul",
-                                                  "Neg",
-                                                  "NonMaxSuppression",
-                                                  "NonZero",
-                                                  "Not",
-                                                  "Or",
-                                                  "Range",
-                                                  "Reciprocal",
-                                                  "ReduceMax",
-                                                  "ReduceMean",
-                                                  "ReduceMin",
-                                                  "ReduceProd",
-                                                  "ReduceSum",
-                                                  "Relu",
-                                                  "Reshape",
-                                                  "Round",
-                                                  "Shape",
-                                                  "Sigmoid",
-                                                  "Sign",
-                                                  "Sin",
-                                                  "Slice",
-                                                  "Sqrt",
-                                                  "Squeeze",
-                                                  "Sub",
-                                                  "Sum",
-                                                  "Tanh",
-                                                  "Tile",
-                                                  "Transpose",
-                                                  "Unsqueeze",
-                                                  "Where",
-                                                  "Xor"};
-
-Result<void> ExpectKnownSizes(OnnxNode& node) {
-  const auto& takers = kTakeUnknownSizes;
-  if (std::find(std::begin(takers), std::end(takers), node.op()) !=
-      std::end(takers))
-    return {};
-  for (ValueId id : node.inputs()) {
-    if (id == kNone || node.ShapeOf(id).IsStatic()) continue;
-    // x[mask] = y[mask], step after step.
-    const char* hint =
-        node.op() == "ScatterND"
-            ? " (loops of farthest point sampling assign through masks: "
-              "models/poem/points.py exports them as one operator)"
-            : "";
-    return node.FailUnsupported(
-        "an input is " + runtime::ToString(node.TypeOf(id)) +
-        ", of a size that only the run knows, expected a size that is known" +
-        hint);
-  }
-  return {};
 }
 
 // A call gives only attributes that the function declares. Those with defaults

@@ -23,11 +23,27 @@ bool IsSize(const Dimension& dim) {
   return dim.has_dim_value() && dim.dim_value() > 0;
 }
 
+// The option that would say what is missing; open sizes are those of a usual
+// image, or of a list.
+std::string ShapeOption(const std::string& name,
+                        const onnx::TensorShapeProto& declared) {
+  std::string text = "--shape " + name + "=";
+  for (int i = 0; i < declared.dim_size(); ++i) {
+    const bool side = declared.dim_size() == 4 && i >= 2;
+    const int64_t size = i == 0 ? 1 : side ? 224 : 128;
+    text += (i == 0 ? "" : ",") +
+            std::to_string(IsSize(declared.dim(i)) ? declared.dim(i).dim_value()
+                                                   : size);
+  }
+  return text;
+}
+
 Result<Shape> DeclaredShape(const onnx::TypeProto::Tensor& type,
                             const std::string& name) {
-  const std::string hint = ", expected a size: give --shape " + name + "=...";
   if (!type.has_shape()) {
-    return InvalidArgument("input '" + name + "' has no shape" + hint);
+    return InvalidArgument("input '" + name +
+                           "' has no shape, expected one: give --shape " +
+                           name + "=..., for example " + name + "=1,3,224,224");
   }
   const onnx::TensorShapeProto& declared = type.shape();
   if (declared.dim_size() > static_cast<int>(runtime::kMaxRank)) {
@@ -43,8 +59,10 @@ Result<Shape> DeclaredShape(const onnx::TypeProto::Tensor& type,
     } else if (i == 0) {
       shape.Append(1);
     } else {
-      return InvalidArgument("dimension " + std::to_string(i) + " of input '" +
-                             name + "' is " + Describe(dim) + hint);
+      return InvalidArgument(
+          "dimension " + std::to_string(i) + " of input '" + name + "' is " +
+          Describe(dim) + ", expected a size: give all of them, for example " +
+          ShapeOption(name, declared));
     }
   }
   return shape;

@@ -55,16 +55,19 @@ TEST_CASE("the caller's shape wins", "[onnx]") {
   unshaped.mutable_type()->mutable_tensor_type()->clear_shape();
   CHECK(TypeOf(unshaped, options) == "f32[4,5]");
   CHECK(TypeOf(unshaped) ==
-        "error: input 'x' has no shape, expected a size: give --shape x=...");
+        "error: input 'x' has no shape, expected one: give --shape x=..., for "
+        "example x=1,3,224,224");
 }
 
 TEST_CASE("shapes that are not known are refused", "[onnx]") {
   CHECK(TypeOf(Info({1, -1})) ==
-        "error: dimension 1 of input 'x' is 'N', expected a size: give --shape "
-        "x=...");
+        "error: dimension 1 of input 'x' is 'N', expected a size: give all of "
+        "them, for example --shape x=1,128");
   CHECK(TypeOf(Info({1, 0})) ==
-        "error: dimension 1 of input 'x' is 0, expected a size: give --shape "
-        "x=...");
+        "error: dimension 1 of input 'x' is 0, expected a size: give all of "
+        "them, for example --shape x=1,128");
+  CHECK(TypeOf(Info({-1, 3, -1, -1})).find("--shape x=1,3,224,224") !=
+        std::string::npos);
   CHECK(TypeOf(Info({1, -5})).find("is -5, expected a size") !=
         std::string::npos);
 }

@@ -395,6 +395,40 @@ TEST_CASE("views and bindings") {
   bittern_session_release(session);
 }
 
+// Sizes and turns of this model are the run's: its outputs have types after it.
+TEST_CASE("a model whose sizes only the run knows") {
+  bittern::test::ModelBuilder builder;
+  bittern_model* model = LoadFixture(
+      bittern::runtime::SerializeModel(bittern::test::Bodies(builder)).value());
+  bittern_session_options options = BITTERN_SESSION_OPTIONS_INIT;
+  bittern_session* session = nullptr;
+  REQUIRE(bittern_session_create(model, &options, &session) ==
+          BITTERN_STATUS_OK);
+  bittern_model_release(model);
+  REQUIRE(bittern_session_prepare(session) == BITTERN_STATUS_OK);
+  bittern_tensor_view view = BITTERN_TENSOR_VIEW_INIT;
+  CHECK(bittern_session_output(session, 0, &view) ==
+        BITTERN_STATUS_INVALID_STATE);
+  float x[4] = {1, -1, 0, 1};
+  REQUIRE(bittern_session_bind_input(session, 0, x, sizeof(x)) ==
+          BITTERN_STATUS_OK);
+  float y[4] = {};
+  CHECK(bittern_session_bind_output(session, 0, y, sizeof(y)) ==
+        BITTERN_STATUS_UNSUPPORTED);
+  const auto run = [&] {
+    REQUIRE(bittern_session_run(session) == BITTERN_STATUS_OK);
+    REQUIRE(bittern_session_output(session, 0, &view) == BITTERN_STATUS_OK);
+    const auto* data = static_cast<const float*>(view.data);
+    return std::vector<float>(data, data + view.bytes / sizeof(float));
+  };
+  CHECK(run() == std::vector<float>{3, 6});  // 1 2 0 4, and x two times
+  x[1] = 0;
+  CHECK(run() == std::vector<float>{3, 2, 6});
+  CHECK(view.rank == 1);
+  CHECK(view.dims[0] == 3);
+  bittern_session_release(session);
+}
+
 TEST_CASE("images may have strides") {
   bittern_session* session = Prepared();
   const std::vector<float> expected = RunOn(session, 3);
