@@ -34,8 +34,10 @@ constexpr Form kForms[] = {
     {"2 bit unsigned", Encoding::kUnsigned, 2, 0, 3, false},
     {"3 bit signed", Encoding::kSigned, 3, -4, 3, false},
     {"3 bit unsigned", Encoding::kUnsigned, 3, 0, 7, false},
+    {"3 bit odd", Encoding::kBipolar2, 3, -7, 7, true},
     {"4 bit signed", Encoding::kSigned, 4, -8, 7, false},
     {"4 bit unsigned", Encoding::kUnsigned, 4, 0, 15, false},
+    {"4 bit odd", Encoding::kBipolar2, 4, -15, 15, true},
     {"8 bit signed", Encoding::kSigned, 8, -128, 127, false},
     {"8 bit unsigned", Encoding::kUnsigned, 8, 0, 255, false},
     // 8-bit codes less a zero point; stored in 16 bits.

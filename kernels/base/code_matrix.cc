@@ -24,6 +24,8 @@ constexpr Form kForms[] = {
     {{-1, 1}, 2, 0},           // kSign
     {{-1, 1}, 0, 1},           // kTernary
     {{-3, 3}, 2, 2},           // kBipolar2
+    {{-7, 7}, 3, 2},           // kBipolar3
+    {{-15, 15}, 4, 2},         // kBipolar4
     {{0, 1}, 1, 0},            // kU1
     {{0, 3}, 2, 0},            // kU2
     {{0, 7}, 3, 0},            // kU3
@@ -102,7 +104,8 @@ int32_t StepOf(Operand type) noexcept { return FormOf(type).step == 2 ? 2 : 1; }
 
 bool IsByteCode(Operand type) noexcept {
   return type != Operand::kF32 && type != Operand::kBipolar &&
-         type != Operand::kSign && type != Operand::kS16;
+         type != Operand::kSign && type != Operand::kBipolar3 &&
+         type != Operand::kBipolar4 && type != Operand::kS16;
 }
 
 unsigned FieldBits(Operand type) noexcept { return FormOf(type).bits; }

@@ -20,11 +20,11 @@ struct ValueRange {
 // Values that codes of `type` can take; {0, 0} for kF32.
 ValueRange RangeOf(Operand type) noexcept;
 
-// Distance of neighbouring values: 2 for kBipolar and kBipolar2, else 1.
+// Distance of neighbouring values: 2 for kBipolar to kBipolar4, else 1.
 int32_t StepOf(Operand type) noexcept;
 
 // Whether one code takes a byte as an activation (not kF32, kBipolar,
-// kSign or kS16).
+// kSign, kBipolar3, kBipolar4 or kS16).
 bool IsByteCode(Operand type) noexcept;
 
 // Bits of one canonical field; ternary codes come five to a byte instead, 0.
@@ -34,7 +34,7 @@ unsigned FieldBits(Operand type) noexcept;
 // Weights w[n][k] in canonical form: rows one after another, k contiguous.
 // Codes are fields of FieldBits, little endian, rows padded to a byte; kTernary
 // packs five trits a byte, t0 + 3 t1 + 9 t2 + 27 t3 + 81 t4 with t = value + 1;
-// kBipolar and kBipolar2 store the index of the value; kU* and kS* the value
+// kBipolar to kBipolar4 store the index of the value; kU* and kS* the value
 // modulo 2^bits; kS16 int16; kF32 floats.
 struct CodeMatrix {
   const void* data;

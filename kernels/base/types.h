@@ -18,6 +18,8 @@ enum class Operand : uint8_t {
   kSign,      // activations in {-1, 0, +1}: sign plane and validity plane
   kTernary,   // {-1, 0, +1}
   kBipolar2,  // {-3, -1, 1, 3}
+  kBipolar3,  // weights, the odd numbers of [-7, 7]
+  kBipolar4,  // weights, the odd numbers of [-15, 15]
   kU1,        // [0, 1]
   kU2,        // [0, 3]
   kU3,        // [0, 7]

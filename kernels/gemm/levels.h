@@ -21,8 +21,7 @@ struct Levels {
 
 inline Levels LevelsOf(Operand type) {
   const ValueRange range = RangeOf(type);
-  const int32_t step =
-      type == Operand::kBipolar || type == Operand::kBipolar2 ? 2 : 1;
+  const int32_t step = StepOf(type);
   return {range.lo, step, (range.hi - range.lo) / step};
 }
 

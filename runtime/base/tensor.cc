@@ -22,6 +22,8 @@ constexpr NamedCode kCodes[] = {
     {"sign", Encoding::kSign, 1, Operand::kSign},
     {"ternary", Encoding::kTernary, 2, Operand::kTernary},
     {"bipolar2w", Encoding::kBipolar2, 2, Operand::kBipolar2},
+    {"bipolar3w", Encoding::kBipolar2, 3, Operand::kBipolar3},
+    {"bipolar4w", Encoding::kBipolar2, 4, Operand::kBipolar4},
     {"u1w", Encoding::kUnsigned, 1, Operand::kU1},
     {"u2w", Encoding::kUnsigned, 2, Operand::kU2},
     {"u3w", Encoding::kUnsigned, 3, Operand::kU3},

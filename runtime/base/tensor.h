@@ -39,7 +39,7 @@ enum class Encoding : uint8_t {
   kUnsigned = 3,  // [0, 2^bits - 1]; 1, 2, 3, 4 or 8 bits
   kSigned = 4,    // two's complement; 2, 3, 4, 8 or 16 bits
   kTernary = 5,   // {-1, 0, +1}, five trits a byte; 2 bits
-  kBipolar2 = 6,  // {-3, -1, +1, +3}; 2 bits
+  kBipolar2 = 6,  // odd numbers of [1 - 2^bits, 2^bits - 1]; 2, 3 or 4 bits
   // Activations, one code a byte; never stored in a file:
   kUnsignedBytes = 7,  // 1, 2, 3, 4 or 8 bits
   kSignedBytes = 8,    // 2, 3, 4 or 8 bits

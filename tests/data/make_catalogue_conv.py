@@ -146,9 +146,7 @@ def dorefa(rng):
             x = g.op("Clip", y, g.const(F32(0)), g.const(F32(1)))
             x = g.op("Div", g.op("Round", g.op("Mul", x, g.const(levels))), g.const(levels))
             y = batch_norm(g, g.op("Conv", x, w, **attributes), rng, n)
-            # Odd numbers up to 15: no 4-bit type of the file has them.
-            layers.append({"weights": "2 bit odd" if bits == 2 else "8 bit", "activations": f"{bits} bit unsigned",
-                           "codes": last(codes)})
+            layers.append({"weights": f"{bits} bit odd", "activations": f"{bits} bit unsigned", "codes": last(codes)})
         save(f"conv_dorefa_{bits}bit", g, image(54, 6), y, layers)
 
 

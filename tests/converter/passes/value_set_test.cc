@@ -72,7 +72,9 @@ TEST_CASE("the narrowest encoding that holds all rows") {
           {{{1.0f, 0.0f, -0.5f, 0.5f}}, "2 bit signed, exact"},  // mirrored
           {{{-2.0f, 0.5f, 1.5f}}, "3 bit signed, exact"},
           {{{0.0f, 0.7f, 0.1f}}, "3 bit unsigned, exact"},
-          {{{-7.0f, 1.0f, 5.0f}}, "4 bit signed, exact"},  // half-integers
+          {{{-7.0f, 1.0f, 5.0f}}, "3 bit odd, exact"},  // half-integers
+          {{{-15.0f, 1.0f, 5.0f}}, "4 bit odd, exact"},
+          {{{-15.0f, 1.0f, 4.0f}}, "8 bit signed, exact"},
           {{{-7.0f, 2.0f, 5.0f}}, "4 bit signed, exact"},
           {{{15.0f, 2.0f, 5.0f}}, "4 bit unsigned, exact"},
           {{{-100.0f, 2.0f, 5.0f}}, "8 bit signed, exact"},

@@ -151,9 +151,10 @@ void CheckShapes(const Product& p) {
 }
 
 constexpr Operand kWeights[] = {
-    Operand::kBipolar, Operand::kTernary, Operand::kBipolar2, Operand::kU2,
-    Operand::kS2,      Operand::kU3,      Operand::kS3,       Operand::kU4,
-    Operand::kS4,      Operand::kU8,      Operand::kS8,       Operand::kS16};
+    Operand::kBipolar,  Operand::kTernary, Operand::kBipolar2, Operand::kU2,
+    Operand::kS2,       Operand::kU3,      Operand::kS3,       Operand::kU4,
+    Operand::kS4,       Operand::kU8,      Operand::kS8,       Operand::kS16,
+    Operand::kBipolar3, Operand::kBipolar4};
 constexpr Operand kActivations[] = {
     Operand::kSign, Operand::kTernary, Operand::kBipolar2, Operand::kU1,
     Operand::kU2,   Operand::kU3,      Operand::kU4,       Operand::kU8,

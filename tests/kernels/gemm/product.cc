@@ -20,8 +20,7 @@ constexpr size_t kGap =
 // A value that a code of `type` can take.
 int32_t RandomValue(Operand type, bool zero_allowed, Random& random) {
   const ValueRange range = RangeOf(type);
-  if (type == Operand::kBipolar || type == Operand::kBipolar2 ||
-      (type == Operand::kSign && !zero_allowed)) {
+  if (StepOf(type) == 2 || (type == Operand::kSign && !zero_allowed)) {
     const int32_t odd = (range.hi - range.lo) / 2 + 1;
     return range.lo +
            2 * static_cast<int32_t>(random.Below(static_cast<size_t>(odd)));

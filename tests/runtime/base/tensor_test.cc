@@ -69,6 +69,8 @@ TEST_CASE("codes of every width have a name, an operand and a size") {
        {Row{"bipolar", Encoding::kBipolar, 1, Operand::kBipolar, 6},
         Row{"ternary", Encoding::kTernary, 2, Operand::kTernary, 6},
         Row{"bipolar2w", Encoding::kBipolar2, 2, Operand::kBipolar2, 9},
+        Row{"bipolar3w", Encoding::kBipolar2, 3, Operand::kBipolar3, 12},
+        Row{"bipolar4w", Encoding::kBipolar2, 4, Operand::kBipolar4, 15},
         Row{"u1w", Encoding::kUnsigned, 1, Operand::kU1, 6},
         Row{"u2w", Encoding::kUnsigned, 2, Operand::kU2, 9},
         Row{"u3w", Encoding::kUnsigned, 3, Operand::kU3, 12},

@@ -31,6 +31,8 @@ const std::vector<Rows> kRows = {
     {"s16w", 1, 2, {0xFE, 0xFF, 2, 1}, {-2, 258}},
     {"ternary", 1, 7, {221, 1}, {1, 0, -1, 1, 1, 0, -1}},
     {"bipolar2w", 1, 5, {0xE4, 1}, {-3, -1, 1, 3, -1}},
+    {"bipolar3w", 1, 4, {0xB9, 0x0A}, {-5, 7, -3, 3}},
+    {"bipolar4w", 2, 3, {0x1F, 8, 0x32, 0xF4}, {15, -13, 1, -11, -9, -7}},
 };
 
 TensorType TypeOf(const Rows& rows) {
