@@ -4,8 +4,8 @@
 #include <cstring>
 #include <limits>
 
-#include "runtime/exec/session.h"
 #include "runtime/exec/staged_run.h"
+#include "tests/runtime/exec/open_session.h"
 #include "tests/runtime/model/model_builder.h"
 
 namespace bittern::runtime {
@@ -13,6 +13,11 @@ namespace {
 
 using Floats = std::vector<float>;
 using Ints = std::vector<int64_t>;
+using test::Open;
+using test::Read;
+using test::Run;
+using test::RunError;
+using test::Write;
 
 const TensorType kI64{DType::kI64, {}, {}};
 const TensorType kBool{DType::kBool, {}, {}};
@@ -37,45 +42,6 @@ int32_t At(const Ints& tensors, size_t i) {
   return static_cast<int32_t>(tensors[i]);
 }
 
-std::unique_ptr<Session> Open(test::ModelBuilder& b,
-                              const SessionOptions& options = {}) {
-  auto session = Session::Create(b.Make(), options);
-  REQUIRE(session.ok());
-  const Result<void> prepared = session.value()->Prepare();
-  INFO(prepared.error().message);
-  REQUIRE(prepared.ok());
-  return std::move(session).value();
-}
-
-template <class T>
-void Write(Session& session, size_t input, const std::vector<T>& values) {
-  const TensorView view = session.Input(input).value();
-  REQUIRE(ByteSize(*view.type) == values.size() * sizeof(T));
-  std::memcpy(view.data, values.data(), values.size() * sizeof(T));
-}
-
-template <class T>
-std::vector<T> Read(Session& session, size_t output) {
-  const auto view = session.Output(output);
-  INFO(view.error().message);
-  REQUIRE(view.ok());
-  const auto* data = static_cast<const T*>(view.value().data);
-  return {data, data + view.value().type->shape.Elements()};
-}
-
-void Run(Session& session) {
-  const Result<void> run = session.Run();
-  INFO(run.error().message);
-  REQUIRE(run.ok());
-}
-
-std::string RunError(Session& session) {
-  const Result<void> run = session.Run();
-  REQUIRE_FALSE(run.ok());
-  CHECK(session.Output(0).error().code == Code::kInvalidState);
-  return run.error().message;
-}
-
 // go ? x + x : x[x != 0], which differ in size.
 void MakeChoice(test::ModelBuilder& b) {
   const int32_t x = b.Input("x", {4}), go = b.Input("go", kBool);
@@ -95,7 +61,7 @@ TEST_CASE("The body that a condition says runs, the other does not") {
   MakeChoice(b);
   SessionOptions options;
   options.profile = true;
-  const auto session = Open(b, options);
+  const auto session = Open(b.Make(), options);
   CHECK(session->staged()->stages() == 7);
   for (int round = 0; round < 2; ++round) {
     Write<float>(*session, 0, {1, 0, 3, 0});
@@ -126,7 +92,7 @@ TEST_CASE("An output that an If hands on has bytes of its own") {
   const Ints y = Jump(b, "EndIf", {x, x, c, x}, 2);
   b.Output(At(y, 0), {2});
   b.Output(At(y, 1), {2});
-  const auto session = Open(b);
+  const auto session = Open(b.Make());
   Write<float>(*session, 0, {1, 2});
   Write<uint8_t>(*session, 1, {1});
   Run(*session);
@@ -159,7 +125,7 @@ TEST_CASE("A loop turns as often as the run says") {
   for (const size_t threads : {1u, 3u}) {
     SessionOptions options;
     options.threads = threads;
-    const auto session = Open(b, options);
+    const auto session = Open(b.Make(), options);
     const auto check = [&](int64_t turns, float limit, const Floats& last,
                            const Floats& rows) {
       Write<int64_t>(*session, 0, {turns});
@@ -184,7 +150,7 @@ TEST_CASE("A loop turns as often as the run says") {
 TEST_CASE("A loop that does not end is an error, and the session goes on") {
   test::ModelBuilder b;
   MakeFibonacci(b);
-  const auto session = Open(b);
+  const auto session = Open(b.Make());
   Write<int64_t>(*session, 0, {int64_t{1} << 62});
   Write<float>(*session, 1, {std::numeric_limits<float>::infinity()});
   // The sum is infinite in turn 186, which ends it.
@@ -195,7 +161,7 @@ TEST_CASE("A loop that does not end is an error, and the session goes on") {
   const Ints in = Jump(endless, "Loop", {turns, -1, x}, 3);
   const int32_t next = endless.Op("Neg", "next", {At(in, 2)});
   endless.Output(At(Jump(endless, "EndLoop", {At(in, 1), next}, 1), 0), {1});
-  const auto again = Open(endless);
+  const auto again = Open(endless.Make());
   Write<int64_t>(*again, 1, {INT64_MAX});
   CHECK_THAT(RunError(*again),
              Catch::Contains("got more than 100000 turns in one run"));
@@ -214,7 +180,7 @@ TEST_CASE("Values of a loop may change their size") {
   b.Output(At(Jump(b, "EndLoop", {At(in, 1), next}, 1), 0), {-1});
   SessionOptions options;
   options.arena_limit_bytes = 1'000'000;
-  const auto session = Open(b, options);
+  const auto session = Open(b.Make(), options);
   Write<float>(*session, 0, {7});
   for (const int64_t count : {3, 0, 1, 2}) {
     Write<int64_t>(*session, 1, {count});
@@ -236,7 +202,7 @@ TEST_CASE("Loops take no more memory than the limit") {
   b.Output(At(Jump(b, "EndLoop", {At(in, 1), next, next}, 2), 1), {-1, 256});
   SessionOptions options;
   options.arena_limit_bytes = 100'000;
-  const auto session = Open(b, options);
+  const auto session = Open(b.Make(), options);
   Write<int64_t>(*session, 1, {50'000});
   CHECK_THAT(RunError(*session), Catch::Contains("arena limit"));
   Write<int64_t>(*session, 1, {10});
@@ -267,7 +233,7 @@ TEST_CASE("Bodies stand in bodies") {
       Jump(b, "EndLoop", {At(a, 1), At(inner_end, 0), At(inner_end, 0)}, 2);
   b.Output(At(end, 0), {1});
   b.Output(At(end, 1), {-1, 1});
-  const auto session = Open(b);
+  const auto session = Open(b.Make());
   for (const int64_t turns : {3, 2, 4}) {
     Write<float>(*session, 0, {1});
     Write<int64_t>(*session, 1, {turns});
@@ -291,7 +257,7 @@ TEST_CASE("What jumps read must be what they expect") {
     Jump(b, "If", {x}, 0);
     Jump(b, "Else", {}, 0);
     b.Output(At(Jump(b, "EndIf", {x, x}, 1), 0), {2});
-    CHECK_THAT(RunError(*Open(b)),
+    CHECK_THAT(RunError(*Open(b.Make())),
                Catch::Contains("condition: got f32[2], expected one bool"));
   }
   SECTION("turns") {
@@ -299,7 +265,7 @@ TEST_CASE("What jumps read must be what they expect") {
     const int32_t x = b.Input("x", {2});
     const Ints in = Jump(b, "Loop", {x, -1, x}, 3);
     b.Output(At(Jump(b, "EndLoop", {At(in, 1), At(in, 2)}, 1), 0), {2});
-    CHECK_THAT(RunError(*Open(b)),
+    CHECK_THAT(RunError(*Open(b.Make())),
                Catch::Contains("turns: got f32[2], expected one i64"));
   }
   SECTION("types of values") {
@@ -307,7 +273,7 @@ TEST_CASE("What jumps read must be what they expect") {
     const int32_t x = b.Input("x", {2}), n = b.Input("n", kI64);
     const Ints in = Jump(b, "Loop", {n, -1, x}, 3);
     b.Output(At(Jump(b, "EndLoop", {At(in, 1), At(in, 0)}, 1), 0), {2});
-    const auto session = Open(b);
+    const auto session = Open(b.Make());
     Write<int64_t>(*session, 1, {1});
     CHECK_THAT(RunError(*session),
                Catch::Contains("got i64[] after f32[2], expected the same"));
@@ -316,7 +282,7 @@ TEST_CASE("What jumps read must be what they expect") {
     test::ModelBuilder b;
     MakeChoice(b);
     b.def.tensors[static_cast<size_t>(b.def.outputs[0])].type.shape = {4};
-    const auto session = Open(b);
+    const auto session = Open(b.Make());
     Write<float>(*session, 0, {1, 0, 3, 0});
     Write<uint8_t>(*session, 1, {1});
     Run(*session);

@@ -3,7 +3,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "runtime/exec/session.h"
+#include "tests/runtime/exec/open_session.h"
 #include "tests/runtime/model/model_builder.h"
 
 namespace bittern::runtime {
@@ -11,6 +11,11 @@ namespace {
 
 using Floats = std::vector<float>;
 using Ints = std::vector<int64_t>;
+using test::Open;
+using test::Read;
+using test::Run;
+using test::RunError;
+using test::Write;
 
 const TensorType kAnyI64{DType::kI64, {-1}, {}};
 
@@ -40,46 +45,6 @@ std::shared_ptr<const Model> NonZeroModel() {
       b.Op("ReduceSum", "sum", {b.def.outputs[0]}, {{"keepdims", int64_t{0}}}),
       Shape{});
   return b.Make();
-}
-
-std::unique_ptr<Session> Open(std::shared_ptr<const Model> model,
-                              const SessionOptions& options = {}) {
-  auto session = Session::Create(std::move(model), options);
-  REQUIRE(session.ok());
-  const Result<void> prepared = session.value()->Prepare();
-  INFO(prepared.error().message);
-  REQUIRE(prepared.ok());
-  return std::move(session).value();
-}
-
-template <class T>
-void Write(Session& session, size_t input, const std::vector<T>& values) {
-  const TensorView view = session.Input(input).value();
-  REQUIRE(ByteSize(*view.type) == values.size() * sizeof(T));
-  if (!values.empty())
-    std::memcpy(view.data, values.data(), values.size() * sizeof(T));
-}
-
-template <class T>
-std::vector<T> Read(Session& session, size_t output) {
-  const auto view = session.Output(output);
-  INFO(view.error().message);
-  REQUIRE(view.ok());
-  const auto* data = static_cast<const T*>(view.value().data);
-  return {data, data + view.value().type->shape.Elements()};
-}
-
-void Run(Session& session) {
-  const Result<void> run = session.Run();
-  INFO(run.error().message);
-  REQUIRE(run.ok());
-}
-
-std::string RunError(Session& session) {
-  const Result<void> run = session.Run();
-  REQUIRE_FALSE(run.ok());
-  CHECK(session.Output(0).error().code == Code::kInvalidState);
-  return run.error().message;
 }
 
 TEST_CASE("Counts change from run to run") {
