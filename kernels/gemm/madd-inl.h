@@ -2,21 +2,17 @@
 // pmaddwd and pmaddubsw: channels in lanes, a tile of 6 rows x 2 vectors in
 // registers, one 32-bit lane of k a step.
 //   strip[r][j] = channel_add[j] + sum_i dot(a'[r][i], w[i][j])
-// w8a8/madd: 2 k a lane in 16 bits, pmaddwd, sums in 32 bits. Exact for every
-// code: no saturating instruction. Sums are modulo 2^32 and max_k keeps the
-// product within an int32; a pair of products is at most 2 * 255 * 2^15 < 2^31.
-// w4a4/maddubs: 4 k a lane in bytes, pmaddubsw, sums in 16 bits: twice the
-// products an instruction, for pairs of types with room in 16 bits: a step adds
-// at most 2 * max|w| * max a' to a lane, so kInt16 / that many steps are exact
-// (w4a4 136, ternary x 8 bits 64, 2 x 8 bits 32, w4a8 and w8a4 8), then they
-// are widened into the strip.
+// w8a8/madd: 2 k a lane, pmaddwd, sums in 32 bits, modulo 2^32 (max_k). Exact:
+// a pair of products is at most 2 * 255 * 2^15 < 2^31. w4a4/maddubs: 4 k a
+// lane, pmaddubsw, sums in 16 bits for types with room there: a step adds at
+// most 2 * max|w| * max a', so 32767 / that many steps are exact (w4a4 136,
+// ternary x 8 bits 64, 2 x 8 bits 32, w4a8 and w8a4 8); then they are widened.
 // a' = a - lo >= 0; channel_add = lo * sum_k w. Right operand: pack_dot.h,
 // tiles of 2 vectors of channels. Left operand: rows of a', padded to 32 k;
 // what stands past k meets weights 0.
 //
 // The includer defines BITTERN_MADD_TARGET, the attribute string of its
-// instructions, and the vector V that the templates take, with LoadCodes(row of
-// codes, i): V::kCodes codes less lo.
+// instructions, and the vector V of the templates, with LoadCodes(row, i).
 #pragma once
 
 #include "hwy/base.h"
@@ -29,14 +25,13 @@ namespace {
 
 constexpr size_t kNr = 32;
 constexpr size_t kMr = 6;
-constexpr size_t kInt16 = 32767;
 
 // Steps of w4a4/maddubs that a 16-bit lane holds; 0 if weights are no int8.
 size_t ByteSteps(GemmTypes types) {
   const ValueRange w = RangeOf(types.weights), a = RangeOf(types.activations);
   if (!RangeOf(Operand::kS8).Holds(w)) return 0;
-  return kInt16 / (2 * static_cast<size_t>(w.MaxAbs()) *
-                   static_cast<size_t>(a.hi - a.lo));
+  return 32767 / (2 * static_cast<size_t>(w.MaxAbs()) *
+                  static_cast<size_t>(a.hi - a.lo));
 }
 
 size_t LhsRow(DotElement element, size_t k) {  // bytes
@@ -147,10 +142,20 @@ void Block(Rows rows, const int32_t* w, size_t lanes, size_t steps) {
 template <class T>
 void BlockOf(size_t count, const Rows& rows, const int32_t* w, size_t lanes,
              size_t steps) {
-  static constexpr decltype(&Block<T, 1>) kBlocks[] = {
-      &Block<T, 1>, &Block<T, 2>, &Block<T, 3>,
-      &Block<T, 4>, &Block<T, 5>, &Block<T, kMr>};
-  kBlocks[HWY_MIN(count, kMr) - 1](rows, w, lanes, steps);
+  switch (count) {
+    case 1:
+      return Block<T, 1>(rows, w, lanes, steps);
+    case 2:
+      return Block<T, 2>(rows, w, lanes, steps);
+    case 3:
+      return Block<T, 3>(rows, w, lanes, steps);
+    case 4:
+      return Block<T, 4>(rows, w, lanes, steps);
+    case 5:
+      return Block<T, 5>(rows, w, lanes, steps);
+    default:
+      return Block<T, kMr>(rows, w, lanes, steps);
+  }
 }
 
 template <class T>
