@@ -18,7 +18,8 @@ constexpr size_t kMaxOps = 4096;
 
 // What the converter computes before a transposition instead of after it, and
 // with channels last (converter/passes/channels_last.cc).
-constexpr std::string_view kMoved = ".untransposed", kLast = ".last";
+constexpr std::string_view kMoved = ".untransposed", kLast = ".last",
+                           kCodes = ".codes";
 
 bool IsElementwise(std::string_view op) {
   for (const char* known : {"Add", "Sub", "Mul", "Div", "Clip", "Identity",
@@ -83,9 +84,16 @@ FloatGraph::FloatGraph(runtime::Session& session) : session_(session) {
 
 int32_t FloatGraph::Find(const std::string& name) const {
   auto found = names_.find(name);
-  for (const std::string_view suffix : {kMoved, kLast}) {
-    if (found != names_.end() || !name.ends_with(suffix)) continue;
-    found = names_.find(name.substr(0, name.size() - suffix.size()));
+  std::string_view rest = name;
+  for (bool shorter = true; found == names_.end() && shorter;) {
+    shorter = false;
+    for (const std::string_view suffix : {kMoved, kLast, kCodes}) {
+      if (!rest.ends_with(suffix)) continue;
+      rest.remove_suffix(suffix.size());
+      found = names_.find(std::string(rest));
+      shorter = true;
+      break;
+    }
   }
   if (found == names_.end()) return -1;
   const auto is_float = [this](int32_t tensor) {

@@ -82,6 +82,22 @@ TEST_CASE("the quantiser behind a tensor") {
   CHECK(graph.QuantiserOf(chain.sign)->is_sign);
 }
 
+TEST_CASE("a tensor is found by the names that passes make of its own") {
+  test::ModelBuilder b;
+  const int32_t x = b.Input("x", {4});
+  b.Output(b.Op("Round", "y", {x}), Shape{4});
+  const auto session = test::OpenKeeping(b);
+  const FloatGraph graph(*session);
+  const int32_t y = graph.Find("y");
+  REQUIRE(y >= 0);
+  for (const char* name :
+       {"y.codes", "y.last", "y.codes.last", "y.codes.last.untransposed"}) {
+    CHECK(graph.Find(name) == y);
+  }
+  for (const char* name : {"", "z", ".last", "y.other", "y.last.other"})
+    CHECK(graph.Find(name) == -1);
+}
+
 TEST_CASE("codes of an integer type are their floats") {
   test::ModelBuilder b;
   const int32_t x = b.Input("x", {4});
