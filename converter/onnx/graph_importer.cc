@@ -295,11 +295,12 @@ Error GraphImporter::UnknownOp(const onnx::NodeProto& proto,
                                const std::string& name, int64_t opset) const {
   const std::string domain =
       IsDefaultDomain(proto.domain()) ? "ai.onnx" : proto.domain();
+  const std::string nearest = NearestOp(proto.domain(), proto.op_type());
+  const std::string hint =
+      nearest.empty() ? "" : "; the nearest supported one is '" + nearest + "'";
   return Unsupported("node '" + name + "': operator '" + proto.op_type() +
                      "' (domain " + domain + ", opset " +
-                     std::to_string(opset) +
-                     ") is not supported; the nearest supported one is '" +
-                     NearestOp(proto.domain(), proto.op_type()) + "'");
+                     std::to_string(opset) + ") is not supported" + hint);
 }
 
 // Operators with a handler come before functions of the same name: exporters

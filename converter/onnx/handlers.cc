@@ -63,7 +63,7 @@ std::string NearestOp(std::string_view domain, std::string_view op) {
                   [&](const Entry& entry) { return entry.domain == domain; });
   if (!known_domain) domain = "";
   std::string_view best;
-  size_t best_distance = SIZE_MAX;
+  size_t best_distance = op.size() / 3 + 1;  // farther ones are other words
   for (const Entry& entry : kHandlers) {
     if (entry.domain != domain) continue;
     const size_t distance = EditDistance(op, entry.op);

@@ -16,8 +16,8 @@ namespace bittern::convert {
 // Null if there is none. "ai.onnx" is another spelling of "".
 Handler FindHandler(std::string_view domain, std::string_view op);
 
-// The supported operator of the domain whose name needs the fewest edits; for a
-// foreign domain, of the default one.
+// The supported operator of the domain whose name needs the fewest edits, at
+// most one for three letters, or ""; for a foreign domain, of the default one.
 std::string NearestOp(std::string_view domain, std::string_view op);
 
 }  // namespace bittern::convert

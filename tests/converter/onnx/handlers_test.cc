@@ -32,8 +32,9 @@ TEST_CASE("the nearest name", "[onnx]") {
   CHECK(NearestOp("ai.onnx", "SoftMax") == "Softmax");
   CHECK(NearestOp("com.microsoft", "FastGelus") == "FastGelu");
   CHECK(NearestOp("unknown.domain", "Rezhape") == "Reshape");
-  CHECK(!NearestOp("", std::string(100000, 'x')).empty());
-  CHECK(!NearestOp("", "").empty());
+  CHECK(NearestOp("", "LSTM").empty());  // Sum is no help
+  CHECK(NearestOp("", std::string(100000, 'x')).empty());
+  CHECK(NearestOp("", "").empty());
 }
 
 }  // namespace
