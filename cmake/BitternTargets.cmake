@@ -61,4 +61,7 @@ function(bittern_test name)
   add_test(NAME ${name} COMMAND ${name} ${ARG_ARGS})
   # Tests ask for impossible sizes on purpose: allocation has to fail there, not the sanitizer.
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" ENVIRONMENT "ASAN_OPTIONS=allocator_may_return_null=1")
+  if(name MATCHES "^models_")  # whole networks, minutes under an emulator: first, so that the others fill the other cores
+    set_tests_properties(${name} PROPERTIES COST 100)
+  endif()
 endfunction()
