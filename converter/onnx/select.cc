@@ -164,7 +164,8 @@ Result<void> ImportUnique(OnnxNode& node) {
   const ValueId first = f.Head(made[0], made[3]);
   const ValueId answers[] = {f.Op("Gather", {x, first}, {{"axis", axis}}),
                              first, made[1], f.Head(made[2], made[3])};
-  for (size_t i = 0; i < node.output_count(); ++i) f.Answer(answers[i], i);
+  const size_t outputs = std::min(node.output_count(), std::size(answers));
+  for (size_t i = 0; i < outputs; ++i) f.Answer(answers[i], i);
   return f.Done();
 }
 
