@@ -175,7 +175,9 @@ class Walker {
     std::vector<ValueId> inputs = node.inputs;
     if (last) {
       inputs[0] = last_[inputs[0]];
-      inputs[1] = FiltersLast(inputs[1]);
+      inputs[1] = graph_.AddF32(graph_.value(inputs[1]).name + ".last",
+                                {(*w)[0], (*w)[2], (*w)[3], (*w)[1]},
+                                FiltersLast(graph_.F32(inputs[1]), *w));
     }
     inputs.resize(bias != kNone ? 3 : 2);
     AttributeMap attributes;
@@ -191,24 +193,6 @@ class Walker {
                             graph_.value(node.outputs[0]).name + ".last"));
     return Rewrite(graph_, id, "Transpose", {last_[node.outputs[0]]},
                    {{"perm", kToFirst}});
-  }
-
-  // Constant filters [N,C,h,w] as [N,h,w,C].
-  ValueId FiltersLast(ValueId id) {
-    const Shape w = *StaticShape(graph_, id);
-    const std::vector<float> from = graph_.F32(id);
-    std::vector<float> to;
-    to.reserve(from.size());
-    const auto taps = static_cast<size_t>(w[2] * w[3]),
-               channels = static_cast<size_t>(w[1]);
-    for (size_t n = 0; n < from.size(); n += taps * channels) {
-      for (size_t t = 0; t < taps; ++t) {
-        for (size_t c = 0; c < channels; ++c)
-          to.push_back(from[n + c * taps + t]);
-      }
-    }
-    return graph_.AddF32(graph_.value(id).name + ".last",
-                         {w[0], w[2], w[3], w[1]}, to);
   }
 
   bool HasLowBitWeights(const Node& node) const {

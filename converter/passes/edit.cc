@@ -119,6 +119,27 @@ std::optional<std::vector<float>> AlongAxis(const Graph& graph, ValueId id,
   return values;
 }
 
+ValueId SlopeOf(const Graph& graph, const Node& where) {
+  if (where.op != "Where") return kNone;
+  const ValueId x = where.inputs[2];
+  const Node* less = ProducerIf(graph, where.inputs[0], "Less");
+  const Node* mul = ProducerIf(graph, where.inputs[1], "Mul");
+  const bool matches = less != nullptr && mul != nullptr &&
+                       less->inputs[0] == x &&
+                       IsScalar(graph, less->inputs[1], 0) &&
+                       (mul->inputs[0] == x || mul->inputs[1] == x);
+  return matches ? OtherInput(*mul, x) : kNone;
+}
+
+std::vector<float> Transposed(const std::vector<float>& rows, size_t n) {
+  const size_t k = rows.size() / n;
+  std::vector<float> columns(rows.size());
+  for (size_t j = 0; j < n; ++j) {
+    for (size_t i = 0; i < k; ++i) columns[i * n + j] = rows[j * k + i];
+  }
+  return columns;
+}
+
 Result<ValueId> Emit(Graph& graph, std::string op, std::string name,
                      std::vector<ValueId> inputs, AttributeMap attributes,
                      std::string output_name) {

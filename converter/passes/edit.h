@@ -40,6 +40,11 @@ bool ReducesLastAxis(const Graph& graph, const Node& node);
 // if it varies along another axis.
 std::optional<std::vector<float>> AlongAxis(const Graph& graph, ValueId id,
                                             const Shape& target, size_t axis);
+// The slope of Where(x < 0, x * slope, x), a PRelu spelled out, x being its
+// third input; kNone if `where` is something else.
+ValueId SlopeOf(const Graph& graph, const Node& where);
+// Rows [n][k] as [k][n].
+std::vector<float> Transposed(const std::vector<float>& rows, size_t n);
 
 // --- editing
 Result<ValueId> Emit(Graph& graph, std::string op, std::string name,

@@ -127,15 +127,11 @@ class Fuser {
     for (NodeId id : users) {
       const Node& where = graph_.node(id);
       if (where.op != "Where" || where.inputs[2] != y) continue;
-      const Node* less = ProducerIf(graph_, where.inputs[0], "Less");
-      const Node* mul = ProducerIf(graph_, where.inputs[1], "Mul");
-      if (less == nullptr || mul == nullptr || less->inputs[0] != y ||
-          !IsScalar(graph_, less->inputs[1], 0) ||
-          graph_.UseCount(where.inputs[0]) != 1 ||
+      const ValueId slope = SlopeOf(graph_, where);
+      if (slope == kNone || graph_.UseCount(where.inputs[0]) != 1 ||
           graph_.UseCount(where.inputs[1]) != 1 ||
-          (mul->inputs[0] != y && mul->inputs[1] != y) ||
           StaticShape(graph_, where.outputs[0]) != shape_ ||
-          !TakeValues(OtherInput(*mul, y), 1, steps)) {
+          !TakeValues(slope, 1, steps)) {
         return false;
       }
       steps.Add("prelu", id);

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/base/tensor.h"
+
 namespace bittern::convert {
 
 inline const std::vector<int64_t> kToLast = {0, 2, 3, 1};
@@ -26,6 +28,23 @@ inline bool IsElementwise(std::string_view op) {
       "Equal", "Where",       "And"};
   return std::find(kElementwise.begin(), kElementwise.end(), op) !=
          kElementwise.end();
+}
+
+// Filters [N,C,h,w] as rows of (h, w, C).
+inline std::vector<float> FiltersLast(const std::vector<float>& values,
+                                      const runtime::Shape& w) {
+  std::vector<float> rows;
+  rows.reserve(values.size());
+  const int64_t taps = w[2] * w[3];
+  for (int64_t n = 0; n < w[0]; ++n) {
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      for (int64_t c = 0; c < w[1]; ++c) {
+        rows.push_back(
+            values[static_cast<size_t>((n * w[1] + c) * taps + tap)]);
+      }
+    }
+  }
+  return rows;
 }
 
 }  // namespace bittern::convert

@@ -60,16 +60,6 @@ std::optional<PatchConv> MatchPatches(const Graph& graph, NodeId id) {
   return match;
 }
 
-// [N,K] as [K,N].
-std::vector<float> Transposed(const std::vector<float>& w, size_t n) {
-  const size_t k = w.size() / n;
-  std::vector<float> result(w.size());
-  for (size_t j = 0; j < n; ++j) {
-    for (size_t i = 0; i < k; ++i) result[i * n + j] = w[j * k + i];
-  }
-  return result;
-}
-
 class Rewriter {
  public:
   Rewriter(Graph& graph, PassContext& context)

@@ -36,21 +36,12 @@ bool RoundRows(std::vector<float>& rows, size_t n) {
   return true;
 }
 
-// [rows][columns] as [columns][rows].
-std::vector<float> Transposed(const std::vector<float>& from, size_t rows) {
-  const size_t columns = from.size() / rows;
-  std::vector<float> to(from.size());
-  for (size_t r = 0; r < rows; ++r) {
-    for (size_t c = 0; c < columns; ++c)
-      to[c * rows + r] = from[r * columns + c];
-  }
-  return to;
-}
-
-// Whether the rows are codes of some kind that recognition finds.
-bool IsLowBit(const std::vector<float>& rows, size_t n) {
+// Whether rows [n][k], which are columns [k][n] too, are codes of some kind
+// that recognition finds.
+bool IsLowBit(const std::vector<float>& rows, const std::vector<float>& columns,
+              size_t n) {
   return ClassifyRows(rows, n).reason.empty() ||
-         ClassifyTwoValues(Transposed(rows, n), rows.size() / n, n);
+         ClassifyTwoValues(columns, columns.size() / n, n);
 }
 
 }  // namespace
@@ -68,9 +59,12 @@ Result<void> QuantiseLeftoverWeights(Graph& graph, PassContext& context) {
     const std::vector<float> weights = graph.F32(node.inputs[1]);
     if (!shape || weights.empty()) continue;
     const auto n = static_cast<size_t>((*shape)[product ? 1 : 0]);
-    std::vector<float> rows =
-        product ? Transposed(weights, weights.size() / n) : weights;
-    if (IsLowBit(rows, n) || !RoundRows(rows, n)) continue;
+    const std::vector<float> other =
+        Transposed(weights, product ? weights.size() / n : n);
+    std::vector<float> rows = product ? other : weights;
+    if (IsLowBit(rows, product ? weights : other, n) || !RoundRows(rows, n)) {
+      continue;
+    }
     std::vector<ValueId> inputs = node.inputs;
     inputs[1] = graph.AddF32(graph.value(inputs[1]).name + ".int8", *shape,
                              product ? Transposed(rows, n) : rows);

@@ -34,23 +34,6 @@ struct ConvMatch {
   int64_t k() const { return w[1] * w[2] * w[3]; }
 };
 
-// [N,C,kh,kw] as rows of (kh, kw, C).
-std::vector<float> ChannelsLast(const std::vector<float>& values,
-                                const Shape& w) {
-  std::vector<float> rows;
-  rows.reserve(values.size());
-  const int64_t taps = w[2] * w[3];
-  for (int64_t n = 0; n < w[0]; ++n) {
-    for (int64_t tap = 0; tap < taps; ++tap) {
-      for (int64_t c = 0; c < w[1]; ++c) {
-        rows.push_back(
-            values[static_cast<size_t>((n * w[1] + c) * taps + tap)]);
-      }
-    }
-  }
-  return rows;
-}
-
 // The constant for rows [B,C,H] of a quantiser, if it is one for each channel.
 std::vector<float> PerChannel(const Graph& graph, ValueId id, const Shape& x) {
   const std::vector<float> rows = graph.F32(id);
@@ -115,7 +98,7 @@ class Lowerer {
     const int64_t n = w && w->rank() == 4 ? (*w)[0] : 0;
     const std::vector<float> values = graph_.F32(node.inputs[1]);
     WeightCodes weights = ClassifyRows(
-        n > 0 && !values.empty() ? ChannelsLast(values, *w) : values,
+        n > 0 && !values.empty() ? FiltersLast(values, *w) : values,
         static_cast<size_t>(n));
     if (n > 0) record.weight_shape = {n, w->Elements() / n};
     record.weights = weights.Text();

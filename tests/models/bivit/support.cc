@@ -46,6 +46,13 @@ std::string SourcePath(const std::string& relative) {
   return std::string(BITTERN_SOURCE_DIR) + "/" + relative;
 }
 
+runtime::TensorView ViewOf(runtime::Session& session, int32_t tensor) {
+  const auto found = session.Tensor(
+      session.model().def().tensors[static_cast<size_t>(tensor)].name);
+  REQUIRE(found.ok());
+  return found.value();
+}
+
 std::string HashOutput(runtime::Session& session, size_t output) {
   auto view = session.Output(output);
   REQUIRE(view.ok());

@@ -27,6 +27,8 @@ std::unique_ptr<runtime::Session> MakeSession(
 
 cli::NpyArray LoadNpy(const std::string& path);
 std::string SourcePath(const std::string& relative);
+// Of a session that keeps every tensor.
+runtime::TensorView ViewOf(runtime::Session& session, int32_t tensor);
 std::string HashOutput(runtime::Session& session, size_t output);
 
 // Compares the trace of the last run of `session` with record `index` of an

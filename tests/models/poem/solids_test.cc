@@ -62,11 +62,7 @@ std::vector<uint8_t> CloudAnswers(const Digits& network,
 // What the oracle records, of a session that keeps every tensor.
 nlohmann::json Trace(runtime::Session& session) {
   const runtime::ModelDef& def = session.model().def();
-  const auto view = [&](int32_t tensor) {
-    auto found = session.Tensor(def.tensors[static_cast<size_t>(tensor)].name);
-    REQUIRE(found.ok());
-    return found.value();
-  };
+  const auto view = [&](int32_t tensor) { return ViewOf(session, tensor); };
   nlohmann::json trace;
   size_t layers = 0, samples = 0;
   for (const runtime::OpDef& op : def.ops) {

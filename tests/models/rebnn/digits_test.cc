@@ -35,11 +35,7 @@ cli::NpyArray Images() {
 // What the oracle records, of a session that keeps every tensor.
 nlohmann::json Trace(runtime::Session& session) {
   const runtime::ModelDef& def = session.model().def();
-  const auto view = [&](int32_t tensor) {
-    auto found = session.Tensor(def.tensors[static_cast<size_t>(tensor)].name);
-    REQUIRE(found.ok());
-    return found.value();
-  };
+  const auto view = [&](int32_t tensor) { return ViewOf(session, tensor); };
   nlohmann::json trace;
   size_t block = 0;
   for (const runtime::OpDef& op : def.ops) {
