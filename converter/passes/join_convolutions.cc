@@ -97,27 +97,31 @@ Result<ValueId> Join(Graph& graph, const std::vector<Part>& parts,
       std::make_shared<const runtime::AlignedBuffer>(std::move(data)));
 }
 
-// The report has one layer for all.
+// The report has one layer for all, where the first of its records stood.
 std::string JoinRecords(const Graph& graph, const std::vector<Part>& parts,
                         std::vector<LayerRecord>& layers) {
   std::string name;
-  LayerRecord* first = nullptr;
+  std::vector<size_t> own;  // records of the parts
   for (const Part& part : parts) {
-    const std::string& own = graph.node(part.conv).name;
-    name += (name.empty() ? "" : " + ") + own;
-    const auto found = std::find_if(
-        layers.begin(), layers.end(),
-        [&own](const LayerRecord& record) { return record.name == own; });
-    if (found == layers.end()) continue;
-    if (first == nullptr) {
-      first = &*found;
-    } else {
-      first->weight_shape[0] += found->weight_shape[0];
-      first->max_ulp = std::max(first->max_ulp, found->max_ulp);
-      layers.erase(found);  // behind the first, which stays where it is
+    const std::string& conv = graph.node(part.conv).name;
+    name += (name.empty() ? "" : " + ") + conv;
+    for (size_t i = 0; i < layers.size(); ++i) {
+      if (layers[i].name != conv || std::ranges::find(own, i) != own.end())
+        continue;
+      own.push_back(i);
+      break;
     }
   }
-  if (first != nullptr) first->name = name;
+  if (own.empty()) return name;
+  std::ranges::sort(own);
+  LayerRecord& joined = layers[own[0]];
+  joined.name = name;
+  for (size_t i = own.size() - 1; i > 0; --i) {
+    const LayerRecord& record = layers[own[i]];
+    joined.weight_shape[0] += record.weight_shape[0];
+    joined.max_ulp = std::max(joined.max_ulp, record.max_ulp);
+    layers.erase(layers.begin() + static_cast<ptrdiff_t>(own[i]));
+  }
   return name;
 }
 
