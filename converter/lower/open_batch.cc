@@ -13,7 +13,8 @@ namespace bittern::convert {
 namespace {
 
 constexpr size_t kNoAxis = SIZE_MAX;
-constexpr int64_t kTrial = 3;  // samples of the trial run
+constexpr int64_t kTrial = 3;                    // samples of the trial run
+constexpr size_t kTrialBytes = size_t{1} << 30;  // of its session
 
 // `type` with the size of dimension `axis` times `factor`.
 TensorType Scaled(TensorType type, size_t axis, int64_t factor) {
@@ -276,8 +277,9 @@ Result<std::unique_ptr<runtime::Session>> OpenSession(const Graph& graph) {
       std::shared_ptr<const runtime::Model> model,
       runtime::Model::Make(std::move(def),
                            std::shared_ptr<const void>(constants)));
-  BITTERN_TRY_ASSIGN(std::unique_ptr<runtime::Session> session,
-                     runtime::Session::Create(model, {}));
+  BITTERN_TRY_ASSIGN(
+      std::unique_ptr<runtime::Session> session,
+      runtime::Session::Create(model, {.arena_limit_bytes = kTrialBytes}));
   BITTERN_TRY(session->Prepare());
   return session;
 }
@@ -320,13 +322,13 @@ Result<void> TryRun(const Graph& one, const BatchFollower& follower) {
     return SampleOf(batch, *one.value(id).type, follower.axis(id), index);
   };
   const Graph many = follower.WithTypes(kTrial);
-  uint32_t state = 1;
-  std::vector<Bytes> batch;
-  for (const ValueId id : many.inputs)
-    batch.push_back(RandomBytes(*many.value(id).type, state));
-  std::vector<Bytes> answers;
+  std::vector<Bytes> batch, answers;
   {
+    // First of all: it refuses inputs that are too large to be made.
     BITTERN_TRY_ASSIGN(const auto session, OpenSession(many));
+    uint32_t state = 1;
+    for (const ValueId id : many.inputs)
+      batch.push_back(RandomBytes(*many.value(id).type, state));
     BITTERN_TRY_ASSIGN(answers, RunOn(*session, batch));
   }
   BITTERN_TRY_ASSIGN(const auto session, OpenSession(one));

@@ -144,6 +144,17 @@ output %y
        "apart");
 }
 
+TEST_CASE("a trial that would need much memory is not made") {
+  Graph graph = Parsed(R"(
+input %x: f32[1,134217728]
+%y = Neg(%x) name="y"
+output %y
+)");
+  CHECK(NoteAfter(graph, {true})
+            .starts_with("the batch is 1, not open: memory for activations: "
+                         "got a need of "));
+}
+
 TEST_CASE("nothing is open") {
   Graph graph =
       Parsed("input %x: f32[1,4]\n%y = Neg(%x) name=\"n\"\noutput %y\n");
