@@ -11,6 +11,7 @@
 #include "converter/ir/evaluate.h"
 #include "converter/lower/code_names.h"
 #include "converter/lower/open_batch.h"
+#include "converter/lower/postprocess.h"
 #include "converter/lower/preprocess.h"
 #include "converter/lower/records.h"
 #include "runtime/format/writer.h"
@@ -86,6 +87,12 @@ Result<void> AddUserMetadata(const ConvertOptions& options, ModelDef* def) {
     BITTERN_TRY_ASSIGN(runtime::Preprocess preprocess,
                        ParsePreprocess(text, options.preprocess_json, *def));
     def->preprocess.push_back(std::move(preprocess));
+  }
+  if (!options.postprocess_json.empty()) {
+    BITTERN_TRY_ASSIGN(const std::string text,
+                       ReadText(options.postprocess_json));
+    BITTERN_TRY_ASSIGN(def->postprocess,
+                       ParsePostprocess(text, options.postprocess_json, *def));
   }
   if (!options.labels_file.empty()) {
     BITTERN_TRY_ASSIGN(const std::string text, ReadText(options.labels_file));

@@ -15,8 +15,9 @@ namespace bittern::convert {
 struct ConvertOptions {
   ImportOptions import;
   PassOptions passes;
-  std::string preprocess_json;  // path of --preprocess, or empty
-  std::string labels_file;      // path of --labels, or empty
+  std::string preprocess_json;   // path of --preprocess, or empty
+  std::string postprocess_json;  // path of --postprocess, or empty
+  std::string labels_file;       // path of --labels, or empty
 };
 
 // A model as it goes into the file, and the report up to what only the file

@@ -12,6 +12,7 @@
 
 #include "bittern/bittern.h"
 #include "kernels/base/cpu.h"
+#include "runtime/exec/detections.h"
 #include "runtime/exec/session.h"
 #include "runtime/format/reader.h"
 #include "runtime/format/writer.h"
@@ -43,6 +44,7 @@ constexpr size_t kTensorInfoSize = 96;
 constexpr size_t kTensorViewSize = 96;
 constexpr size_t kImageSize = 40;
 constexpr size_t kProfileEntrySize = 64;
+constexpr size_t kDetectionSize = 40;
 static_assert(sizeof(void*) != 8 ||
               (sizeof(bittern_cpu_info) == kCpuInfoSize &&
                sizeof(bittern_model_options) == kModelOptionsSize &&
@@ -50,7 +52,8 @@ static_assert(sizeof(void*) != 8 ||
                sizeof(bittern_tensor_info) == kTensorInfoSize &&
                sizeof(bittern_tensor_view) == kTensorViewSize &&
                sizeof(bittern_image) == kImageSize &&
-               sizeof(bittern_profile_entry) == kProfileEntrySize));
+               sizeof(bittern_profile_entry) == kProfileEntrySize &&
+               sizeof(bittern_detection) == kDetectionSize));
 static_assert(static_cast<int32_t>(rt::Code::kInternal) ==
               BITTERN_STATUS_INTERNAL);
 static_assert(static_cast<int32_t>(rt::DType::kCode) == BITTERN_DTYPE_CODE &&
@@ -255,6 +258,27 @@ bittern_profile_entry ProfileEntryOf(const rt::ProfileEntry& from) {
   entry.weight_bits = from.cost.weight_bits;
   entry.activation_bits = from.cost.activation_bits;
   return entry;
+}
+
+bittern_detection DetectionOf(const rt::Detection& d) {
+  return {0, d.left, d.top, d.right, d.bottom, d.score, d.label, d.query};
+}
+
+// Into the caller's array of structs of his size, as many as it holds.
+template <class From, class To>
+Result<void> StoreList(const std::vector<From>& from,
+                       To (*convert)(const From&), const char* what,
+                       size_t least, To* to, size_t* count) {
+  const size_t capacity = std::exchange(*count, from.size());
+  if (to == nullptr || capacity == 0) return {};
+  BITTERN_TRY(CheckSize(to, what, least));
+  const size_t size = to->struct_size;
+  for (size_t i = 0; i < std::min(capacity, from.size()); ++i) {
+    auto* entry = reinterpret_cast<To*>(reinterpret_cast<char*>(to) + i * size);
+    entry->struct_size = size;
+    Store(convert(from[i]), entry);
+  }
+  return {};
 }
 
 // Texts of bittern_cpu_features: made on the first call, never freed while the
@@ -515,17 +539,24 @@ bittern_status bittern_session_profile(const bittern_session* session,
           "profile: got a session that is not prepared, expected prepare "
           "before it");
     const std::vector<rt::ProfileEntry>& profile = session->session->profile();
-    const size_t capacity = std::exchange(*count, profile.size());
-    if (entries == nullptr || capacity == 0) return {};
-    BITTERN_TRY(CheckSize(entries, "profile entry", kProfileEntrySize));
-    const size_t size = entries->struct_size;
-    for (size_t i = 0; i < std::min(capacity, profile.size()); ++i) {
-      auto* entry = reinterpret_cast<bittern_profile_entry*>(
-          reinterpret_cast<char*>(entries) + i * size);
-      entry->struct_size = size;
-      Store(ProfileEntryOf(profile[i]), entry);
-    }
-    return {};
+    return StoreList(profile, &ProfileEntryOf, "profile entry",
+                     kProfileEntrySize, entries, count);
+  });
+}
+
+bittern_status bittern_session_detections(bittern_session* session,
+                                          uint32_t sample, float threshold,
+                                          int32_t width, int32_t height,
+                                          bittern_detection* detections,
+                                          size_t* count) {
+  return Call([&]() -> Result<void> {
+    BITTERN_TRY(NotNull(session, "session"));
+    BITTERN_TRY(NotNull(count, "count"));
+    BITTERN_TRY_ASSIGN(const std::vector<rt::Detection> found,
+                       rt::FindDetections(*session->session, sample, threshold,
+                                          width, height));
+    return StoreList(found, &DetectionOf, "detection", kDetectionSize,
+                     detections, count);
   });
 }
 

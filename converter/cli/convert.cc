@@ -21,7 +21,7 @@ struct Options {
   std::string sign_zero = "exact";
   std::string input_scale = "exact";
   std::string leftovers = "f32";
-  std::string preprocess, labels, report;
+  std::string preprocess, postprocess, labels, report;
   bool verify = false;
 };
 
@@ -63,6 +63,7 @@ Outcome Convert(const Options& options) {
   convert_options.passes.input_scale = InputScaleOf(options.input_scale);
   convert_options.passes.leftovers_int8 = options.leftovers == "int8";
   convert_options.preprocess_json = options.preprocess;
+  convert_options.postprocess_json = options.postprocess;
   convert_options.labels_file = options.labels;
   const bool terminal = isatty(STDERR_FILENO) != 0;
   if (terminal) fmt::print(stderr, "converting {} ...\r", options.input);
@@ -119,6 +120,10 @@ void AddConvert(CLI::App& app, Outcome* outcome) {
   command->add_option(
       "--preprocess", options->preprocess,
       "JSON: how images become the input (size, resize, scale, mean, std)");
+  command->add_option(
+      "--postprocess", options->postprocess,
+      "JSON: which outputs of a detector are scores and boxes (scores, boxes, "
+      "score_kind, box_kind)");
   command->add_option("--labels", options->labels,
                       "Text file with one class name per line");
   command->add_option(

@@ -7,6 +7,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "converter/lower/json_value.h"
+
 namespace bittern::convert {
 namespace {
 
@@ -15,8 +17,6 @@ using runtime::InvalidArgument;
 using runtime::ModelDef;
 using runtime::Preprocess;
 using runtime::Result;
-
-constexpr size_t kShown = 40;  // characters of a wrong value in a message
 
 class Reader {
  public:
@@ -42,6 +42,7 @@ class Reader {
                         : ReadSize(key, value, &result_.resize_shorter);
     }
     if (key == "resize") return ReadResize(value);
+    if (key == "fit") return ReadFit(value);
     if (key == "scale") return ReadFloat(key, value, &result_.scale);
     if (key == "mean") return ReadFloats(key, value, &result_.mean);
     if (key == "std") return ReadFloats(key, value, &result_.std);
@@ -50,17 +51,13 @@ class Reader {
     }
     return InvalidArgument(fmt::format(
         "{}: got unknown key '{}', expected input, width, height, channels, "
-        "resize, resize_shorter, scale, mean, std or layout",
+        "resize, resize_shorter, fit, scale, mean, std or layout",
         source_, key));
   }
 
   runtime::Error Wrong(const std::string& key, const json& value,
                        const std::string& expected) const {
-    std::string got =
-        value.dump(-1, ' ', false, json::error_handler_t::replace);
-    if (got.size() > kShown) got = got.substr(0, kShown) + "...";
-    return InvalidArgument(fmt::format("{}: key '{}': got {}, expected {}",
-                                       source_, key, got, expected));
+    return WrongValue(source_, key, value, expected);
   }
 
   Result<void> ReadInput(const json& value) {
@@ -98,6 +95,13 @@ class Reader {
       return Wrong("resize", value, "\"none\", \"bilinear\" or \"bicubic\"");
     }
     return {};
+  }
+
+  Result<void> ReadFit(const json& value) {
+    result_.pad = value == "pad";
+    return result_.pad || value == "stretch"
+               ? Result<void>()
+               : Wrong("fit", value, "\"stretch\" or \"pad\"");
   }
 
   Result<void> ReadFloat(const std::string& key, const json& value,
@@ -171,6 +175,11 @@ class Reader {
       return Wrong("resize_shorter", object_["resize_shorter"],
                    "a filter in 'resize' with it");
     }
+    if (result_.pad && (result_.resize == Preprocess::Resize::kNone ||
+                        result_.resize_shorter > 0)) {
+      return Wrong("fit", object_["fit"],
+                   "a filter in 'resize' with it, and no 'resize_shorter'");
+    }
     return result_;
   }
 
@@ -185,11 +194,7 @@ class Reader {
 Result<Preprocess> ParsePreprocess(std::string_view text,
                                    const std::string& source,
                                    const ModelDef& def) {
-  const json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object()) {
-    return InvalidArgument(source +
-                           ": got text that is no JSON object, expected {...}");
-  }
+  BITTERN_TRY_ASSIGN(const json object, ParseObject(text, source));
   return Reader(object, source, def).Read();
 }
 

@@ -13,9 +13,9 @@ namespace bittern::convert {
 
 // JSON object with the keys input (a name; default: the first input), width,
 // height, channels (default: the input's), resize ("none", "bilinear",
-// "bicubic"), resize_shorter, scale, mean, std and layout ("nchw"). An unknown
-// key or a wrong type is an error that names it. `source` is the file's name,
-// for messages.
+// "bicubic"), resize_shorter, fit ("stretch", "pad": aspect kept), scale, mean,
+// std and layout ("nchw"). An unknown key or a wrong type is an error that
+// names it. `source` is the file's name, for messages.
 runtime::Result<runtime::Preprocess> ParsePreprocess(
     std::string_view json, const std::string& source,
     const runtime::ModelDef& def);

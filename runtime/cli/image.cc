@@ -15,7 +15,13 @@
 #define STBI_MAX_DIMENSIONS 32768
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 #include <stb/stb_image.h>
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#define STB_IMAGE_WRITE_STATIC
+#define STBI_WRITE_NO_STDIO
+#include <stb/stb_image_write.h>
 #pragma GCC diagnostic pop
 
 #include "runtime/cli/files.h"
@@ -67,6 +73,28 @@ Result<Image> ReadImage(const std::string& path) {
   image.pixels.assign(pixels, pixels + count);
   stbi_image_free(pixels);
   return image;
+}
+
+Result<void> WritePng(const std::string& path, const Image& image) {
+  // stb_image_write counts in int.
+  if (image.pixels.size() > static_cast<size_t>(INT_MAX) / 2) {
+    return InvalidArgument(
+        fmt::format("'{}': got {} x {} pixels, expected less than 1 GiB", path,
+                    image.width, image.height));
+  }
+  std::string bytes;
+  const auto append = [](void* to, void* data, int size) {
+    static_cast<std::string*>(to)->append(static_cast<const char*>(data),
+                                          static_cast<size_t>(size));
+  };
+  if (stbi_write_png_to_func(append, &bytes, image.width, image.height,
+                             image.channels, image.pixels.data(),
+                             image.width * image.channels) == 0) {
+    return runtime::IoError(
+        fmt::format("'{}': {} x {} pixels cannot be packed as PNG", path,
+                    image.width, image.height));
+  }
+  return WriteFile(path, bytes);
 }
 
 }  // namespace bittern::cli

@@ -1,4 +1,5 @@
-// PNG, JPEG and the other formats that stb_image reads, as 8-bit pixels.
+// PNG, JPEG and the other formats that stb_image reads, as 8-bit pixels; PNG
+// out.
 #pragma once
 
 #include <cstdint>
@@ -18,5 +19,7 @@ struct Image {
 // ppm).
 bool IsImageName(const std::string& path);
 runtime::Result<Image> ReadImage(const std::string& path);
+// Whole or not at all.
+runtime::Result<void> WritePng(const std::string& path, const Image& image);
 
 }  // namespace bittern::cli

@@ -31,6 +31,21 @@ std::string TensorList(const ModelDef& def,
   return text;
 }
 
+void PrintPostprocess(const ModelDef& def) {
+  const runtime::Postprocess& p = *def.postprocess;
+  const auto name = [&](int32_t output) -> const std::string& {
+    return def
+        .tensors[static_cast<size_t>(def.outputs[static_cast<size_t>(output)])]
+        .name;
+  };
+  fmt::print(
+      "boxes    scores {} ({}), boxes {} ({})\n", name(p.scores),
+      p.score_kind == runtime::Postprocess::Scores::kSoftmax ? "softmax"
+                                                             : "sigmoid",
+      name(p.boxes),
+      p.box_kind == runtime::Postprocess::Boxes::kCentre ? "cxcywh" : "xyxy");
+}
+
 void PrintSummary(const ModelDef& def, const std::string& path) {
   std::error_code ignored;
   fmt::print(
@@ -65,6 +80,7 @@ void PrintSummary(const ModelDef& def, const std::string& path) {
     fmt::print("image    input {}: {}x{}, {} channel(s)\n", p.input, p.width,
                p.height, p.channels);
   }
+  if (def.postprocess) PrintPostprocess(def);
   if (!def.labels.empty())
     fmt::print("labels   {} ({} ...)\n", def.labels.size(), def.labels.front());
   for (const auto& [key, value] : def.metadata) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <system_error>
 
+#include "runtime/cli/boxes.h"
 #include "runtime/cli/command.h"
 #include "runtime/cli/npy.h"
 #include "runtime/cli/open.h"
@@ -34,7 +35,9 @@ struct Options {
   std::vector<std::string> inputs;
   std::string output_dir;
   std::string expect;
+  std::string draw;
   size_t top = 1;
+  float threshold = 0.5f;
   RunOptions run;
 };
 
@@ -125,11 +128,6 @@ std::vector<size_t> Best(const TensorView& view, size_t row, size_t top) {
   return order;
 }
 
-std::string ClassName(const Model& model, size_t index) {
-  const auto& labels = model.def().labels;
-  return index < labels.size() ? labels[index] : fmt::format("class {}", index);
-}
-
 void PrintAnswer(const Model& model, const std::string& name,
                  const TensorView& view, size_t row,
                  const std::vector<size_t>& best) {
@@ -216,11 +214,50 @@ Result<void> Answer(const Options& options, const std::string& name,
   return {};
 }
 
+// Prints the boxes of one run and draws them.
+Result<void> AnswerBoxes(const Options& options, const Samples& samples,
+                         size_t sample, Session& session) {
+  const Model& model = session.model();
+  const auto image = samples.ImageFor(
+      model, sample, static_cast<size_t>(model.def().postprocess->input));
+  BITTERN_TRY_ASSIGN(const std::vector<runtime::Detection> boxes,
+                     runtime::FindDetections(session, 0, options.threshold,
+                                             image ? image->width : 0,
+                                             image ? image->height : 0));
+  if (!options.draw.empty()) {
+    BITTERN_TRY(WritePng(options.draw, DrawBoxes(model, *image, boxes)));
+  }
+  PrintBoxes(model, samples.Name(sample), boxes, image.has_value());
+  return {};
+}
+
+// Options that fit classifiers or detectors only.
+Result<void> CheckOptions(const Options& options, const Model& model,
+                          const Samples& samples) {
+  if (!model.def().postprocess) {
+    if (options.draw.empty()) return {};
+    return InvalidArgument(
+        "--draw: the model stores no post-processing of boxes, expected one "
+        "that was converted with --postprocess");
+  }
+  if (!options.expect.empty()) {
+    return InvalidArgument(
+        "--expect: the model finds boxes, expected one that gives classes");
+  }
+  if (options.draw.empty()) return {};
+  const auto input = static_cast<size_t>(model.def().postprocess->input);
+  if (samples.count() == 1 && samples.ImageFor(model, 0, input)) return {};
+  return InvalidArgument(
+      fmt::format("--draw: got {} samples{}, expected one image",
+                  samples.count(), samples.count() == 1 ? " of floats" : ""));
+}
+
 Outcome Run(const Options& options) {
   BITTERN_TRY_ASSIGN(const auto model, runtime::ReadModelFile(options.model));
   BITTERN_TRY_ASSIGN(const auto session, OpenSession(model, options.run));
   BITTERN_TRY_ASSIGN(const Samples samples,
                      Samples::Open(*model, options.inputs));
+  BITTERN_TRY(CheckOptions(options, *model, samples));
   std::optional<Accuracy> accuracy;
   if (!options.expect.empty()) {
     BITTERN_TRY_ASSIGN(std::vector<int64_t> expected,
@@ -231,7 +268,11 @@ Outcome Run(const Options& options) {
   for (size_t i = 0; i < samples.count(); ++i) {
     BITTERN_TRY(samples.Load(i, *session));
     BITTERN_TRY(session->Run());
-    BITTERN_TRY(Answer(options, samples.Name(i), *session, accuracy));
+    if (model->def().postprocess) {
+      BITTERN_TRY(AnswerBoxes(options, samples, i, *session));
+    } else {
+      BITTERN_TRY(Answer(options, samples.Name(i), *session, accuracy));
+    }
     if (!options.output_dir.empty()) BITTERN_TRY(collector.Add(*session));
   }
   if (!options.output_dir.empty())
@@ -262,6 +303,14 @@ void AddRun(CLI::App& app, Outcome* outcome) {
   command->add_option(
       "--expect", options->expect,
       "FILE.npy: right class of each sample; prints the accuracy");
+  command
+      ->add_option("--threshold", options->threshold,
+                   "Score from which a detector's boxes are printed and drawn")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
+  command->add_option("--draw", options->draw,
+                      "OUT.png: write the image with the boxes that a detector "
+                      "found in it");
   AddRunOptions(*command, &options->run);
   command->footer(
       "Example: bittern run digits.bittern --input photo.png --top 3");

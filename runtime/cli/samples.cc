@@ -123,19 +123,33 @@ std::string Samples::Name(size_t sample) const {
   return {};
 }
 
-Result<void> Samples::LoadSource(const Source& source, size_t index,
-                                 Session& session) const {
+std::optional<ImageView> Samples::ImageOf(const Model& model,
+                                          const Source& source, size_t index) {
   if (const auto* image = std::get_if<Image>(&source.content)) {
-    return session.SetImage(
-        source.input,
-        {image->pixels.data(), image->width, image->height, image->channels,
-         static_cast<ptrdiff_t>(image->width) * image->channels});
+    return ImageView{image->pixels.data(), image->width, image->height,
+                     image->channels,
+                     static_cast<ptrdiff_t>(image->width) * image->channels};
   }
   const auto& array = std::get<NpyArray>(source.content);
-  if (IsImageArray(array,
-                   FindPreprocess(session.model(), source.input) != nullptr)) {
-    return session.SetImage(source.input, ViewOf(array, index));
+  if (!IsImageArray(array, FindPreprocess(model, source.input) != nullptr))
+    return std::nullopt;
+  return ViewOf(array, index);
+}
+
+std::optional<ImageView> Samples::ImageFor(const Model& model, size_t sample,
+                                           size_t input) const {
+  size_t index = 0;
+  for (const Source* source : SourcesOf(sample, &index)) {
+    if (source->input == input) return ImageOf(model, *source, index);
   }
+  return std::nullopt;
+}
+
+Result<void> Samples::LoadSource(const Source& source, size_t index,
+                                 Session& session) const {
+  if (const auto image = ImageOf(session.model(), source, index))
+    return session.SetImage(source.input, *image);
+  const auto& array = std::get<NpyArray>(source.content);
   BITTERN_TRY_ASSIGN(const TensorView view, session.Input(source.input));
   if (view.type->dtype != array.type.dtype ||
       view.type->shape != array.type.shape) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -24,6 +25,9 @@ class Samples {
   size_t count() const { return count_; }
   std::string Name(size_t sample)
       const;  // for printing: the file, "[3]" behind it if it holds many
+  // The image that a sample is for `input`; none if it is an array.
+  std::optional<runtime::ImageView> ImageFor(const runtime::Model& model,
+                                             size_t sample, size_t input) const;
   // Fills the session's inputs. Open dimensions take the sizes of an array,
   // which prepares the session again if they are new.
   runtime::Result<void> Load(size_t sample, runtime::Session& session) const;
@@ -41,6 +45,9 @@ class Samples {
   std::vector<const Source*> SourcesOf(size_t sample, size_t* index) const;
   static runtime::Result<void> FitShapes(
       const std::vector<const Source*>& sources, runtime::Session& session);
+  static std::optional<runtime::ImageView> ImageOf(const runtime::Model& model,
+                                                   const Source& source,
+                                                   size_t index);
   runtime::Result<void> LoadSource(const Source& source, size_t index,
                                    runtime::Session& session) const;
 

@@ -1,5 +1,6 @@
 #include "runtime/exec/preprocess.h"
 
+#include <algorithm>
 #include <string>
 
 #include "runtime/exec/resample.h"
@@ -69,6 +70,20 @@ size_t RoundedHalf(size_t difference) {
 ResampleSize MakeSize(const Preprocess& p, size_t width, size_t height) {
   const auto to_width = static_cast<size_t>(p.width);
   const auto to_height = static_cast<size_t>(p.height);
+  if (p.pad) {
+    const auto fitted = [](size_t side, size_t to, size_t from) {
+      return std::max<size_t>(1, (2 * side * to + from) / (2 * from));
+    };
+    ResampleSize size{to_width, to_height, 0, 0, 0, 0};
+    if (width * to_height >= height * to_width) {
+      size.height = fitted(height, to_width, width);
+    } else {
+      size.width = fitted(width, to_height, height);
+    }
+    size.window_width = size.width;
+    size.window_height = size.height;
+    return size;
+  }
   if (p.resize_shorter == 0)
     return {to_width, to_height, 0, 0, to_width, to_height};
   const auto shorter = static_cast<size_t>(p.resize_shorter);
@@ -101,14 +116,33 @@ Result<void> PreprocessImage(const Preprocess& p, const ImageView& image,
                            std::to_string(p.height) +
                            " (the model does not resize)");
   }
-  const size_t area = pixels.width * pixels.height;
+  const auto width = static_cast<size_t>(p.width),
+             height = static_cast<size_t>(p.height);
   for (size_t c = 0; c < pixels.channels; ++c) {
-    for (size_t i = 0; i < area; ++i) {
-      const auto x = static_cast<float>(pixels.pixels[i * pixels.channels + c]);
-      out[c * area + i] = (x * p.scale - p.mean[c]) / p.std[c];
+    const uint8_t* from = pixels.pixels.data() + c;
+    float* plane = out + c * width * height;
+    for (size_t y = 0; y < pixels.height; ++y) {
+      float* row = plane + y * width;
+      for (size_t x = 0; x < pixels.width; ++x, from += pixels.channels) {
+        row[x] = (static_cast<float>(*from) * p.scale - p.mean[c]) / p.std[c];
+      }
+      std::fill(row + pixels.width, row + width, 0.0f);
     }
+    std::fill(plane + pixels.height * width, plane + height * width, 0.0f);
   }
   return {};
+}
+
+ImageWindow SeenPart(const Preprocess& p, int32_t width, int32_t height) {
+  const auto w = static_cast<float>(width), h = static_cast<float>(height);
+  if (p.resize == Preprocess::Resize::kNone || width < 1 || height < 1)
+    return {0, 0, w, h};
+  const ResampleSize size =
+      MakeSize(p, static_cast<size_t>(width), static_cast<size_t>(height));
+  const float x = w / static_cast<float>(size.width),
+              y = h / static_cast<float>(size.height);
+  return {static_cast<float>(size.left) * x, static_cast<float>(size.top) * y,
+          static_cast<float>(p.width) * x, static_cast<float>(p.height) * y};
 }
 
 }  // namespace bittern::runtime

@@ -23,4 +23,12 @@ struct ImageView {
 Result<void> PreprocessImage(const Preprocess& preprocess,
                              const ImageView& image, float* out);
 
+// The part of an image that the network input shows, in pixels of the image;
+// where it is padded, more than the image.
+struct ImageWindow {
+  float left, top, width, height;
+};
+ImageWindow SeenPart(const Preprocess& preprocess, int32_t width,
+                     int32_t height);
+
 }  // namespace bittern::runtime

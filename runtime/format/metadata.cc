@@ -42,6 +42,11 @@ class MetadataReader {
         }));
     BITTERN_TRY(Each("metadata pair", *model.metadata(),
                      [&](const fb::KeyValue& pair) { return Pair(pair); }));
+    if (const fb::Postprocess* p = model.postprocess(); p != nullptr) {
+      def_.postprocess = {p->input(), p->scores(), p->boxes(),
+                          static_cast<Postprocess::Scores>(p->score_kind()),
+                          static_cast<Postprocess::Boxes>(p->box_kind())};
+    }
     return std::move(def_);
   }
 
@@ -216,6 +221,7 @@ class MetadataReader {
     p.resize = static_cast<Preprocess::Resize>(from.resize());
     p.resize_shorter = from.resize_shorter();
     p.scale = from.scale();
+    p.pad = from.pad();
     BITTERN_TRY(Copy(*from.mean(), &p.mean));
     return Copy(*from.std(), &p.std);
   }

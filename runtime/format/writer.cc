@@ -68,7 +68,8 @@ class MetadataWriter {
     }
     const auto metadata = builder_.CreateVector(pairs);
     builder_.Finish(fb::CreateModel(builder_, tensors, ops, inputs, outputs,
-                                    preprocess, labels, metadata));
+                                    preprocess, labels, metadata,
+                                    PostprocessingIfAny()));
     const uint8_t* bytes = builder_.GetBufferPointer();
     return {bytes, bytes + builder_.GetSize()};
   }
@@ -143,7 +144,15 @@ class MetadataWriter {
     const auto std = builder_.CreateVector(p.std);
     return fb::CreatePreprocess(builder_, p.input, p.width, p.height,
                                 p.channels, static_cast<uint8_t>(p.resize),
-                                p.resize_shorter, p.scale, mean, std);
+                                p.resize_shorter, p.scale, mean, std, p.pad);
+  }
+
+  Offset<fb::Postprocess> PostprocessingIfAny() {
+    if (!def_.postprocess) return 0;
+    const Postprocess& p = *def_.postprocess;
+    return fb::CreatePostprocess(builder_, p.input, p.scores, p.boxes,
+                                 static_cast<uint8_t>(p.score_kind),
+                                 static_cast<uint8_t>(p.box_kind));
   }
 
   const ModelDef& def_;

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -56,7 +57,29 @@ struct Preprocess {
           // resize straight to width x height
   float scale = 1.0f / 255;      // y = (x * scale - mean[c]) / std[c]
   std::vector<float> mean, std;  // [channels]
+  bool pad = false;  // resize to fit into width x height, aspect kept, at the
+                     // top left; the rest is 0 in the input
   friend bool operator==(const Preprocess&, const Preprocess&) = default;
+};
+
+// What two outputs of a detector mean, applied by bittern_session_detections.
+struct Postprocess {
+  enum class Scores : uint8_t {
+    kSoftmax = 0,  // the last class means that there is no object
+    kSigmoid = 1
+  };
+  enum class Boxes : uint8_t {
+    kCentre = 0,  // centre x, centre y, width, height
+    kCorners = 1  // left, top, right, bottom
+  };
+  int32_t input = 0;   // index into ModelDef::inputs: boxes are relative to its
+                       // width and height, 0 to 1
+  int32_t scores = 0;  // index into ModelDef::outputs: f32 [N,Q,C] before
+                       // softmax or sigmoid
+  int32_t boxes = 1;   // f32 [N,Q,4]
+  Scores score_kind = Scores::kSoftmax;
+  Boxes box_kind = Boxes::kCentre;
+  friend bool operator==(const Postprocess&, const Postprocess&) = default;
 };
 
 struct ModelDef {
@@ -64,6 +87,7 @@ struct ModelDef {
   std::vector<OpDef> ops;                // in execution order
   std::vector<int32_t> inputs, outputs;  // tensor indices
   std::vector<Preprocess> preprocess;
+  std::optional<Postprocess> postprocess;
   std::vector<std::string> labels;
   std::map<std::string, std::string, std::less<>>
       metadata;  // "source_sha256"..., "converter_version", "report" (JSON)

@@ -128,6 +128,9 @@ class Verifier {
                   std::move(result).error());
       }
     }
+    if (!def_.postprocess) return {};
+    if (Result<void> result = VerifyPostprocess(); !result.ok())
+      return At("postprocessing", std::move(result).error());
     return {};
   }
 
@@ -345,6 +348,12 @@ class Verifier {
                              std::to_string(static_cast<int>(p.resize)) +
                              ", expected 0 to 2");
     }
+    if (p.pad &&
+        (p.resize == Preprocess::Resize::kNone || p.resize_shorter != 0)) {
+      return InvalidArgument(
+          "pad: got it without a filter or with resize_shorter, expected a "
+          "filter alone");
+    }
     BITTERN_TRY(VerifyShorter(p));
     BITTERN_TRY(VerifyNormalisation(p));
     const TensorType& type =
@@ -358,6 +367,28 @@ class Verifier {
     if (!fits)
       return InvalidArgument("input: got " + ToString(type) + ", expected f32" +
                              ToString(image));
+    return {};
+  }
+
+  Result<void> VerifyPostprocess() const {
+    const Postprocess& p = *def_.postprocess;
+    const auto within = [](const char* what, int32_t index,
+                           size_t count) -> Result<void> {
+      if (index >= 0 && static_cast<size_t>(index) < count) return {};
+      return InvalidArgument(std::string(what) + ": got " +
+                             std::to_string(index) + ", expected 0 to " +
+                             std::to_string(count) + " exclusive");
+    };
+    BITTERN_TRY(within("input", p.input, def_.inputs.size()));
+    BITTERN_TRY(within("scores", p.scores, def_.outputs.size()));
+    BITTERN_TRY(within("boxes", p.boxes, def_.outputs.size()));
+    if (p.score_kind > Postprocess::Scores::kSigmoid ||
+        p.box_kind > Postprocess::Boxes::kCorners) {
+      return InvalidArgument(
+          "kinds: got " + std::to_string(static_cast<int>(p.score_kind)) +
+          " and " + std::to_string(static_cast<int>(p.box_kind)) +
+          ", expected 0 or 1 each");
+    }
     return {};
   }
 

@@ -379,6 +379,19 @@ def run_time_flow(rng):
     save("run_time_flow", made, [x], outputs=onnxruntime_outputs(made, [x]))
 
 
+def boxes(rng):
+    """A detector of 3 queries and 2 classes: bright images have the class 0 in the upper left quarter, dark ones the class 1 in the lower right."""
+    corners = [[0.25, 0.25, 0.5, 0.5], [0.75, 0.75, 0.5, 0.5], [0.5, 0.5, 1, 1]]  # cx, cy, w, h
+    made = model(
+        [node("ReduceMean", "image", "mean", axes=[1, 2, 3], keepdims=1), node("Reshape", "mean one", "m"),
+         node("Mul", "m slope", "s"), node("Add", "s offset", "logits"),
+         node("Mul", "m zeros", "z"), node("Add", "z corners", "boxes")],
+        [("image", F, [1, 1, 8, 8])], [("logits", F, [1, 3, 3]), ("boxes", F, [1, 3, 4])],
+        [const("one", [1, 1, 1], np.int64), const("slope", [[[12, 0, 0], [0, -12, 0], [0, 0, 0]]]),
+         const("offset", [[[-6, -9, 0], [-9, 6, 0], [-9, -9, 0]]]), const("zeros", np.zeros((1, 3, 4))), const("corners", [corners])])
+    save("boxes", made, [rng.uniform(size=(1, 1, 8, 8)).astype(np.float32)])
+
+
 def bad_models(rng):
     folder = ROOT / "bad"
     folder.mkdir(parents=True)
@@ -424,7 +437,7 @@ def main():
     for seed, make in enumerate((bireal_linear, class_token, external_weights, int4_weights,
                                  opset9, float16_weights, bad_models, newer_operators,
                                  attention, contrib_transformer, contrib_quantised,
-                                 qonnx_quantisers, run_time_sizes, run_time_flow)):
+                                 qonnx_quantisers, run_time_sizes, run_time_flow, boxes)):
         make(np.random.default_rng(seed))
 
 

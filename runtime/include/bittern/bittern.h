@@ -138,6 +138,17 @@ typedef struct bittern_image {
 #define BITTERN_IMAGE_INIT \
   { sizeof(bittern_image), NULL, 0, 0, 0, 0 }
 
+typedef struct bittern_detection {
+  size_t struct_size;
+  /* Pixels of the image, or 0 to 1 of the network's input. */
+  float left, top, right, bottom;
+  float score;   /* 0 to 1 */
+  int32_t label; /* class */
+  int32_t query; /* row of the outputs */
+} bittern_detection;
+#define BITTERN_DETECTION_INIT \
+  { sizeof(bittern_detection), 0, 0, 0, 0, 0, 0, 0 }
+
 typedef struct bittern_profile_entry {
   size_t struct_size;
   /* Texts are borrowed from the session until prepare or release. */
@@ -237,6 +248,15 @@ BITTERN_API bittern_status bittern_session_set_image(
     bittern_session* session, uint32_t index, const bittern_image* image);
 /* Computes the outputs; allocates nothing unless values make a new size. */
 BITTERN_API bittern_status bittern_session_run(bittern_session* session);
+/* Boxes that a detector's last run found in a sample of its batch, with scores
+ * from `threshold` on, best first, by the post-processing stored in the file.
+ * width, height: of the image that set_image took, into which boxes are
+ * clipped; 0, 0: relative to the network's input. *count: in, capacity of
+ * `detections`; out, number found. `detections` may be NULL to ask for it;
+ * detections[0].struct_size must be set and holds for all. */
+BITTERN_API bittern_status bittern_session_detections(
+    bittern_session* session, uint32_t sample, float threshold, int32_t width,
+    int32_t height, bittern_detection* detections, size_t* count);
 /* *count: in, capacity of `entries`; out, number of ops. `entries` may be NULL
  * to ask for it; entries[0].struct_size must be set and holds for all. */
 BITTERN_API bittern_status

@@ -150,6 +150,12 @@ class Session {
     return Status(bittern_session_set_image(handle_, index, &image));
   }
   Status Run() { return Status(bittern_session_run(handle_)); }
+  Status Detections(std::uint32_t sample, float threshold, std::int32_t width,
+                    std::int32_t height, bittern_detection* detections,
+                    std::size_t* count) {
+    return Status(bittern_session_detections(handle_, sample, threshold, width,
+                                             height, detections, count));
+  }
   Status Profile(bittern_profile_entry* entries, std::size_t* count) const {
     return Status(bittern_session_profile(handle_, entries, count));
   }

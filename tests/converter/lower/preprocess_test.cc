@@ -61,7 +61,7 @@ TEST_CASE("errors name the key, what was found and what is expected") {
         "p.json: got text that is no JSON object, expected {...}");
   CHECK(Message(R"({"crop": true})") ==
         "p.json: got unknown key 'crop', expected input, width, height, "
-        "channels, resize, resize_shorter, scale, mean, std or layout");
+        "channels, resize, resize_shorter, fit, scale, mean, std or layout");
   CHECK(Message(R"({"width": "24"})") ==
         "p.json: key 'width': got \"24\", expected a whole number 1..65536");
   CHECK(Message(R"({"width": 23})") ==
@@ -75,6 +75,11 @@ TEST_CASE("errors name the key, what was found and what is expected") {
   CHECK(Message(R"({"resize_shorter": 40})") ==
         "p.json: key 'resize_shorter': got 40, expected a filter in 'resize' "
         "with it");
+  CHECK(Message(R"({"fit": "crop"})") ==
+        "p.json: key 'fit': got \"crop\", expected \"stretch\" or \"pad\"");
+  CHECK(Message(R"({"fit": "pad"})") ==
+        "p.json: key 'fit': got \"pad\", expected a filter in 'resize' with "
+        "it, and no 'resize_shorter'");
   CHECK(Message(R"({"scale": null})") ==
         "p.json: key 'scale': got null, expected a number");
   CHECK(Message(R"({"mean": [0.5]})") ==

@@ -1,6 +1,7 @@
 // Every function of the C API: what it does, and what it says to wrong
 // arguments and calls out of order.
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -445,6 +446,62 @@ TEST_CASE("images may have strides") {
   CHECK(bittern_session_set_image(session, 0, &huge) == kBad);
   const bittern_image narrow = {sizeof(narrow), padded, 4, 4, 1, 3};
   CHECK(bittern_session_set_image(session, 0, &narrow) == kBad);
+  bittern_session_release(session);
+}
+
+TEST_CASE("boxes of a detector, in structs of the caller's size") {
+  bittern::test::ModelBuilder b;
+  const int32_t x = b.Input("x", {1, 2, 4});
+  const int32_t zero = b.Constant<float>("zero", b.F32({1}), {0});
+  b.Output(b.Op("Add", "scores", {x, zero}), {1, 2, 4});
+  b.Output(b.Op("Mul", "boxes",
+                {x, b.Constant<float>("eighth", b.F32({1}), {0.125f})}),
+           {1, 2, 4});
+  b.def.postprocess = {.score_kind =
+                           bittern::runtime::Postprocess::Scores::kSigmoid};
+  const std::vector<uint8_t> bytes =
+      bittern::runtime::SerializeModel(b.def).value();
+  bittern_model_options copy = BITTERN_MODEL_OPTIONS_INIT;
+  copy.flags = BITTERN_MODEL_COPY_DATA;
+  bittern_model* model = nullptr;
+  REQUIRE(bittern_model_load_memory(bytes.data(), bytes.size(), &copy,
+                                    &model) == BITTERN_STATUS_OK);
+  bittern_session* session = nullptr;
+  REQUIRE(bittern_session_create(model, nullptr, &session) ==
+          BITTERN_STATUS_OK);
+  const auto find = [&](bittern_detection* to, size_t* count) {
+    return bittern_session_detections(session, 0, 0.5f, 80, 16, to, count);
+  };
+  size_t count = 0;
+  CHECK(find(nullptr, &count) == BITTERN_STATUS_INVALID_STATE);
+  REQUIRE(bittern_session_prepare(session) == BITTERN_STATUS_OK);
+  bittern_tensor_view view = BITTERN_TENSOR_VIEW_INIT;
+  REQUIRE(bittern_session_input(session, 0, &view) == BITTERN_STATUS_OK);
+  const float values[] = {4, 3, 2, 1, 2, 4, 2, 5};
+  std::memcpy(view.data, values, sizeof(values));
+  REQUIRE(bittern_session_run(session) == BITTERN_STATUS_OK);
+  REQUIRE(find(nullptr, &count) == BITTERN_STATUS_OK);
+  REQUIRE(count == 2);
+  bittern_detection found[2] = {BITTERN_DETECTION_INIT, BITTERN_DETECTION_INIT};
+  count = 1;
+  REQUIRE(find(found, &count) == BITTERN_STATUS_OK);
+  CHECK(count == 2);
+  CHECK(found[0].query == 1);
+  CHECK(found[0].label == 3);
+  CHECK(found[0].score == Approx(1 / (1 + std::exp(-5.0))));
+  CHECK(found[0].left == Approx(80 * (0.25 - 0.125)));
+  CHECK(found[0].right == Approx(80 * (0.25 + 0.125)));
+  CHECK(found[0].bottom == Approx(16 * (0.5 + 0.3125)));
+  CHECK(found[1].score == 0);  // beyond the capacity
+  found[0].struct_size = 8;
+  CHECK(find(found, &count) == kBad);
+  CHECK(Says("detection"));
+  CHECK(find(found, nullptr) == kBad);
+  CHECK(bittern_session_detections(nullptr, 0, 0, 0, 0, found, &count) == kBad);
+  bittern_session_release(session);
+  bittern_model_release(model);
+  session = Prepared();
+  CHECK(find(nullptr, &count) == BITTERN_STATUS_UNSUPPORTED);
   bittern_session_release(session);
 }
 

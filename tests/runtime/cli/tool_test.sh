@@ -104,6 +104,27 @@ expect 1 noise.npy -- run "$work/digits.bittern" --input "$sample" --expect "$wo
 expect 1 target -- bench "$work/digits.bittern" --target nonsense
 expect 1 nosuch -- bench "$work/digits.bittern" --shape nosuch=1,1,28,28
 expect 1 --shape -- bench "$work/digits.bittern" --shape nosuch
+# A detector: boxes as text and drawn.
+echo '{"resize": "bilinear", "fit": "pad"}' >"$work/pre.json"
+echo '{}' >"$work/post.json"
+printf 'sun\nmoon\n' >"$work/things.txt"
+expect 0 -- convert "$source/tests/data/onnx/boxes/model.onnx" -o "$work/boxes.bittern" --preprocess "$work/pre.json" --postprocess "$work/post.json" --labels "$work/things.txt"
+expect 0 "scores logits (softmax), boxes boxes (cxcywh)" -- inspect "$work/boxes.bittern"
+{ printf 'P5 300 200 255\n'; head -c 60000 /dev/zero | tr '\0' '\377'; } >"$work/bright.pgm"  # 8 x 5 of 8 x 8
+{ printf 'P5 300 200 255\n'; head -c 60000 /dev/zero; } >"$work/dark.pgm"
+{ printf 'P5 1 1 255\n'; head -c 1 /dev/zero; } >"$work/one.pgm"
+expect 0 "bright.pgm: 1 box" "sun (0.8176)" "0.0      0.0    150.0    160.0" -- run "$work/boxes.bittern" --input "$work/bright.pgm" --draw "$work/bright.png"
+expect 0 "dark.pgm: 1 box" "moon (0.99" "150.0    160.0    300.0    200.0" -- run "$work/boxes.bittern" --input "$work/dark.pgm"
+expect 0 "bright.png: 1 box" "sun (0.8" -- run "$work/boxes.bittern" --input "$work/bright.png"
+expect 0 "one.pgm: 1 box" "moon (0.99" -- run "$work/boxes.bittern" --input "$work/one.pgm" --draw "$work/one.png"
+expect 0 "dark.pgm: 0 boxes" -- run "$work/boxes.bittern" --input "$work/dark.pgm" --threshold 1
+expect 1 "expected one image" -- run "$work/boxes.bittern" --input "$work/dark.pgm" --input "$work/dark.pgm" --draw "$work/x.png"
+expect 1 "no post-processing" -- run "$work/digits.bittern" --input "$sample" --draw "$work/x.png"
+expect 1 "gives classes" -- run "$work/boxes.bittern" --input "$work/dark.pgm" --expect "$bivit/digits_labels.npy"
+expect 1 "$work/no/such" -- run "$work/boxes.bittern" --input "$work/dark.pgm" --draw "$work/no/such/x.png"
+expect 2 threshold -- run "$work/boxes.bittern" --input "$work/dark.pgm" --threshold 2
+expect 1 '"boxes"' -- convert "$bivit/digits.onnx" -o "$work/x.bittern" --postprocess "$work/post.json"
+[ ! -e "$work/x.png" ] || complain "a failed run left x.png behind"
 head -c 100000 "$work/digits.bittern" >"$work/short.bittern"
 expect 1 short.bittern -- run "$work/short.bittern" --input "$sample"
 expect 1 "$work/no/such" -- convert "$bivit/digits.onnx" -o "$work/no/such/dir.bittern"

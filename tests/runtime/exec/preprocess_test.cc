@@ -2,6 +2,7 @@
 // have their own test.
 #include "runtime/exec/preprocess.h"
 
+#include <array>
 #include <catch2/catch.hpp>
 #include <vector>
 
@@ -110,6 +111,56 @@ TEST_CASE("without a crop both sides are resized") {
       Resample(image, Filter::kBilinear, {2, 4, 0, 0, 2, 4});
   CHECK(Run(p, {image.pixels.data(), 3, 2, 1, 3}) ==
         std::vector<float>(expected.pixels.begin(), expected.pixels.end()));
+}
+
+TEST_CASE("padded images keep their aspect at the top left") {
+  const PixelImage image{{0, 100, 200, 50, 150, 250}, 3, 2, 1};
+  const ImageView view{image.pixels.data(), 3, 2, 1, 3};
+  for (const auto& [width, height, w, h] : {std::array<int32_t, 4>{6, 6, 6, 4},
+                                            {4, 8, 4, 3},
+                                            {9, 4, 6, 4},
+                                            {1, 1, 1, 1},
+                                            {3, 2, 3, 2}}) {
+    Preprocess p{0, width, height, 1, Resize::kBilinear, 0, 1, {40}, {2}};
+    p.pad = true;
+    const PixelImage small =
+        Resample(image, Filter::kBilinear,
+                 {static_cast<size_t>(w), static_cast<size_t>(h), 0, 0,
+                  static_cast<size_t>(w), static_cast<size_t>(h)});
+    const std::vector<float> got = Run(p, view);
+    for (int32_t y = 0; y < height; ++y) {
+      for (int32_t x = 0; x < width; ++x) {
+        const float expected =
+            x < w && y < h
+                ? (static_cast<float>(
+                       small.pixels[static_cast<size_t>(y * w + x)]) -
+                   40) /
+                      2
+                : 0;
+        CHECK(got[static_cast<size_t>(y * width + x)] == expected);
+      }
+    }
+    const ImageWindow seen = SeenPart(p, 3, 2);
+    CHECK(seen.left == 0);
+    CHECK(seen.top == 0);
+    CHECK(seen.width == Approx(3.0 * width / w));
+    CHECK(seen.height == Approx(2.0 * height / h));
+  }
+}
+
+TEST_CASE("the part of an image that the network sees") {
+  const auto check = [](const Preprocess& p, const ImageWindow& expected) {
+    const ImageWindow seen = SeenPart(p, 300, 200);
+    CHECK(seen.left == Approx(expected.left));
+    CHECK(seen.top == Approx(expected.top));
+    CHECK(seen.width == Approx(expected.width));
+    CHECK(seen.height == Approx(expected.height));
+  };
+  check({0, 50, 50, 1, Resize::kBilinear, 0, 1, {0}, {1}}, {0, 0, 300, 200});
+  // 300 x 200 becomes 150 x 100, of which the middle 80 x 80 is seen.
+  check({0, 80, 80, 1, Resize::kBilinear, 100, 1, {0}, {1}},
+        {70, 20, 160, 160});
+  check({0, 300, 200, 1, Resize::kNone, 0, 1, {0}, {1}}, {0, 0, 300, 200});
 }
 
 TEST_CASE("a thin image needs no more memory than its window") {

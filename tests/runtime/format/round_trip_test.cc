@@ -53,6 +53,7 @@ void CheckEqual(const ModelDef& a, const ModelDef& b) {
   CHECK(a.inputs == b.inputs);
   CHECK(a.outputs == b.outputs);
   CHECK((a.preprocess == b.preprocess));
+  CHECK((a.postprocess == b.postprocess));
   CHECK(a.labels == b.labels);
   CHECK((a.metadata == b.metadata));
 }
@@ -90,6 +91,18 @@ TEST_CASE("a file gives back what was written") {
   std::remove(path.c_str());
   CHECK(Answer(model) ==
         Answer(builder.Make()));  // the mapping outlives the name
+}
+
+TEST_CASE("padding and post-processing are stored") {
+  test::ModelBuilder builder;
+  ModelDef def = test::TinyClassifier(builder);
+  def.preprocess[0].resize_shorter = 0;
+  def.preprocess[0].pad = true;
+  def.postprocess = {0, 0, 0, Postprocess::Scores::kSigmoid,
+                     Postprocess::Boxes::kCorners};
+  const std::vector<uint8_t> bytes = SerializeModel(def).value();
+  CheckEqual(def,
+             Loaded(ReadModelMemory(bytes.data(), bytes.size(), true))->def());
 }
 
 TEST_CASE("memory is borrowed, copied on request and when it is misaligned") {

@@ -187,6 +187,36 @@ const Rule kRules[] = {
        d.preprocess[0].scale = std::numeric_limits<float>::infinity();
      },
      "scale"},
+    {"preprocess pad without a filter", Code::kInvalidArgument,
+     [](ModelDef& d) {
+       d.preprocess[0].resize_shorter = 0;
+       d.preprocess[0].resize = Preprocess::Resize::kNone;
+       d.preprocess[0].pad = true;
+     },
+     "pad: got it without a filter"},
+    {"preprocess pad and crop", Code::kInvalidArgument,
+     [](ModelDef& d) { d.preprocess[0].pad = true; }, "with resize_shorter"},
+    {"postprocess input", Code::kInvalidArgument,
+     [](ModelDef& d) { d.postprocess = {.input = 1}; },
+     "postprocessing: input: got 1, expected 0 to 1 exclusive"},
+    {"postprocess scores", Code::kInvalidArgument,
+     [](ModelDef& d) { d.postprocess = {.scores = -1}; },
+     "scores: got -1, expected 0 to 1 exclusive"},
+    {"postprocess boxes", Code::kInvalidArgument,
+     [](ModelDef& d) { d.postprocess = {.boxes = 1}; },
+     "boxes: got 1, expected 0 to 1 exclusive"},
+    {"postprocess score kind", Code::kInvalidArgument,
+     [](ModelDef& d) {
+       d.postprocess = {.boxes = 0,
+                        .score_kind = static_cast<Postprocess::Scores>(2)};
+     },
+     "kinds: got 2 and 0"},
+    {"postprocess box kind", Code::kInvalidArgument,
+     [](ModelDef& d) {
+       d.postprocess = {.boxes = 0,
+                        .box_kind = static_cast<Postprocess::Boxes>(2)};
+     },
+     "kinds: got 0 and 2"},
     {"preprocess shape", Code::kInvalidArgument,
      [](ModelDef& d) { d.preprocess[0].height = 3; }, "expected f32[1,3,3,4]"},
 };
