@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "converter/passes/affine_sign.h"
 #include "converter/passes/index_map.h"
+#include "converter/passes/value_set.h"
 
 namespace bittern::convert {
 namespace {
@@ -98,6 +100,7 @@ class Tracer {
 
   // The reason if it fails.
   Result<std::string> Trace() {
+    if (graph_.IsConstant(view_.id)) return TraceConstant();
     IndexMap moves(graph_, true);
     const ValueId numbers = moves.SourceOf(view_.id);
     const Node* dequantize = ProducerIf(graph_, numbers, "Dequantize");
@@ -131,6 +134,41 @@ class Tracer {
  private:
   int64_t Columns() const { return operand_.heads * operand_.head_dim; }
 
+  // Codes of a constant that folding made floats of (the queries of a decoder's
+  // first layer): the integers of each head, if they fit 8 bits.
+  std::string TraceConstant() {
+    const std::optional<Shape> shape = StaticShape(graph_, view_.id);
+    const std::vector<float> values = graph_.F32(view_.id);
+    if (!shape || shape->rank() < 3 || values.empty()) return "are not codes";
+    Map map(values.size());
+    std::iota(map.begin(), map.end(), 0);
+    if (!SetShape(*shape, map)) return "have no heads";
+    map_ = ByToken(map);
+    const auto heads = static_cast<size_t>(operand_.heads),
+               width = static_cast<size_t>(operand_.head_dim);
+    std::vector<float> rows(values.size());  // [H][B,T,d]
+    const size_t count = values.size() / heads;
+    const auto place = [&](size_t i) {
+      return i / width % heads * count + i / width / heads * width + i % width;
+    };
+    for (size_t i = 0; i < map_.size(); ++i) {
+      rows[place(i)] = values[static_cast<size_t>(map_[i])];
+    }
+    const WeightCodes codes = ClassifyRows(rows, heads);
+    if (!codes.reason.empty()) return "are constants that are no codes";
+    for (size_t i = 0; i < map_.size(); ++i) {
+      operand_.constant.push_back(static_cast<float>(codes.values[place(i)]));
+    }
+    const auto [lo, hi] =
+        std::minmax_element(codes.values.begin(), codes.values.end());
+    operand_.source.lo = std::min<int64_t>(*lo, -1);
+    operand_.source.hi = std::max<int64_t>(*hi, 1);
+    operand_.scale = codes.scales;
+    operand_.zero.assign(heads, 0);
+    operand_.text = NameOfType(codes.type) + " per head";
+    return "";
+  }
+
   // Whether the tensor is [.., T, H*d] already.
   bool Fits(const Shape& shape) const {
     return shape.Last() == Columns() && IsIdentityMap(map_, shape.Elements());
@@ -144,11 +182,21 @@ class Tracer {
     const int64_t groups =
         shape.Elements() / operand_.tokens / operand_.head_dim;
     int64_t heads = rank > 3 ? shape[rank - 3] : view_.heads;
+    if (heads == 0) heads = HeadsOfCodes(groups);
     if (heads == 0) heads = CountHeads(map, groups);
     if (groups % heads != 0) return false;
     operand_.heads = heads;
     operand_.batch = groups / heads;
     return true;
+  }
+
+  // The heads of the tensor [B,H,T,d] that was quantised; 0 if it was another.
+  int64_t HeadsOfCodes(int64_t groups) const {
+    const Shape& codes = type_.shape;
+    const bool split = codes.rank() == 4 && codes[0] * codes[1] == groups &&
+                       codes[2] == operand_.tokens &&
+                       codes[3] == operand_.head_dim;
+    return split ? codes[1] : 0;
   }
 
   // The longest run of groups whose first elements are head_dim apart.
@@ -218,6 +266,11 @@ class Tracer {
     Map all = map_;
     for (int32_t& index : all) index = up[static_cast<size_t>(index)];
     if (Place(far, all) || Place(near, map_)) return std::string();
+    if (IsByHead()) {
+      operand_.source.x = near;
+      operand_.source.by_head = true;
+      return std::string();
+    }
     return std::string("do not lie in rows of all heads");
   }
 
@@ -285,6 +338,21 @@ class Tracer {
     return true;
   }
 
+  // Whether codes lie as [B,H,T,d].
+  bool IsByHead() const {
+    const int64_t heads = operand_.heads, tokens = operand_.tokens,
+                  width = operand_.head_dim;
+    for (size_t i = 0; i < map_.size(); ++i) {
+      const auto at = static_cast<int64_t>(i);
+      const int64_t h = at / width % heads, row = at / width / heads,
+                    b = row / tokens, t = row % tokens;
+      if (map_[i] != ((b * heads + h) * tokens + t) * width + at % width) {
+        return false;
+      }
+    }
+    return static_cast<int64_t>(map_.size()) == type_.shape.Elements();
+  }
+
   const Graph& graph_;
   const OperandView& view_;
   AttentionOperand operand_;
@@ -292,6 +360,21 @@ class Tracer {
   TensorType type_;  // of codes_
   Map map_;          // from [batch, tokens, heads, head_dim] to codes_
 };
+
+// x [B,H,T,d] with tokens in front of heads, as `shape`.
+Result<ValueId> EmitMerged(Graph& graph, const AttentionOperand& operand,
+                           const Shape& shape, const std::string& name) {
+  ValueId x = operand.source.x;
+  const Shape split{operand.batch, operand.heads, operand.tokens,
+                    operand.head_dim};
+  if (*StaticShape(graph, x) != split) {
+    BITTERN_TRY_ASSIGN(x, EmitReshape(graph, name, x, split, name + ".heads"));
+  }
+  BITTERN_TRY_ASSIGN(x, Emit(graph, "Transpose", name, {x},
+                             {{"perm", std::vector<int64_t>{0, 2, 1, 3}}},
+                             name + ".by_token"));
+  return EmitReshape(graph, name, x, shape, name + ".tokens");
+}
 
 // x with the rows and columns of the source, as `shape`.
 Result<ValueId> EmitRows(Graph& graph, const CodeSource& source,
@@ -350,7 +433,18 @@ Result<ValueId> EmitCodes(Graph& graph, const AttentionOperand& operand,
     return EmitReshape(graph, name, operand.codes, shape, name + ".codes");
   }
   const CodeSource& source = operand.source;
-  BITTERN_TRY_ASSIGN(const ValueId x, EmitRows(graph, source, shape, name));
+  if (!operand.constant.empty()) {
+    const ValueId numbers =
+        graph.AddF32(name + ".numbers", shape, operand.constant);
+    return Emit(
+        graph, "Quantize", name,
+        {numbers, AddVector(graph, name + ".one", {1.0f})},
+        {{"per", std::string("tensor")}, {"lo", source.lo}, {"hi", source.hi}},
+        name + ".codes");
+  }
+  BITTERN_TRY_ASSIGN(const ValueId x,
+                     source.by_head ? EmitMerged(graph, operand, shape, name)
+                                    : EmitRows(graph, source, shape, name));
   const bool one = AllEqual(source.scale, source.scale[0]) &&
                    AllEqual(source.zero, source.zero[0]);
   const auto add = [&](const char* suffix, std::vector<float> values) {

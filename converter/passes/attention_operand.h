@@ -15,6 +15,9 @@ struct CodeSource {
   std::vector<int64_t> rows;       // of x as [.., width]; empty: all, in order
   int64_t width = 0, offset = 0;   // columns of x, and the first one taken
   std::vector<float> scale, zero;  // one for each column taken
+  // x is [B,H,T,d], heads in front of the tokens; rows, width and offset mean
+  // nothing then.
+  bool by_head = false;
   int64_t lo = 0, hi = 0;
   bool multiply = false, zero_after = false;
 };
@@ -25,9 +28,10 @@ struct AttentionOperand {
   std::vector<float> scale;
   std::vector<int32_t> zero;
   float factor = 1.0f;
-  std::string text;       // "4 bit signed", for the report
-  ValueId codes = kNone;  // as byte codes of [.., T, H*d], if they lie so
-  CodeSource source;      // else how to make them
+  std::string text;             // "4 bit signed", for the report
+  ValueId codes = kNone;        // as byte codes of [.., T, H*d], if they lie so
+  CodeSource source;            // else how to make them
+  std::vector<float> constant;  // or the codes of a constant, [B,T,H,d]
 };
 
 // How the operand `id` of a product lies: [.., T, d], or [.., d, T] if

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -78,18 +79,28 @@ class Recogniser {
   Result<std::string> FitOperands(Match& match) {
     const Node& scores = graph_.node(match.chain.product);
     const Node& product = graph_.node(match.probs.product);
-    const std::pair<AttentionOperand*, OperandView> operands[] = {
-        {&match.q, {scores.inputs[0], false, 0}},
-        {&match.k, {scores.inputs[1], true, 0}},
-        {&match.v, {product.inputs[1], false, 0}}};
-    constexpr const char* kNames[] = {"queries", "keys", "values"};
-    for (size_t i = 0; i < 3; ++i) {
-      OperandView view = operands[i].second;
-      view.heads = match.q.heads;
+    struct Part {
+      const char* name;
+      AttentionOperand* operand;
+      OperandView view;
+    };
+    std::array parts = {
+        Part{"queries", &match.q, {scores.inputs[0], false, 0}},
+        Part{"keys", &match.k, {scores.inputs[1], true, 0}},
+        Part{"values", &match.v, {product.inputs[1], false, 0}}};
+    // The heads of constant queries are those of the keys.
+    if (graph_.IsConstant(parts[0].view.id)) {
+      std::rotate(parts.begin(), parts.begin() + 1, parts.end());
+    }
+    int64_t heads = 0;
+    for (Part& part : parts) {
+      part.view.heads = heads;
       std::string reason;
-      BITTERN_TRY_ASSIGN(auto operand, TraceOperand(graph_, view, &reason));
-      if (!operand) return fmt::format("the {} {}", kNames[i], reason);
-      *operands[i].first = std::move(*operand);
+      BITTERN_TRY_ASSIGN(auto operand,
+                         TraceOperand(graph_, part.view, &reason));
+      if (!operand) return fmt::format("the {} {}", part.name, reason);
+      heads = operand->heads;
+      *part.operand = std::move(*operand);
     }
     const AttentionOperand &q = match.q, &k = match.k, &v = match.v;
     if (k.heads != q.heads || v.heads != q.heads || k.batch != q.batch ||
