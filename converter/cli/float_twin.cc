@@ -53,7 +53,8 @@ std::optional<TwinOrder> OrderOf(const std::string& name, const Shape& packed,
   }
   if (twin.rank() != 4 || packed.rank() == 4) return std::nullopt;
   const int64_t columns = packed.Last(), width = twin[3];
-  const bool one_batch = packed.rank() < 3;
+  // DETR has the batch between tokens and columns.
+  const bool one_batch = packed.rank() < 3 || twin[0] == 1;
   const int64_t tokens =
       one_batch ? packed.Leading() : packed[packed.rank() - 2];
   if (twin[1] == tokens && twin[2] * width == columns) return TwinOrder{};

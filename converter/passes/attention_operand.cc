@@ -289,6 +289,8 @@ class Tracer {
     const auto a = scale->ByColumn(map_, columns);
     const auto z = zero->ByColumn(map_, columns);
     if (!a || !z) return false;
+    // `compare` finds the float graph's numbers by this name.
+    source.name = graph_.value(codes_).name + ".untransposed";
     source.scale = *a;
     source.zero = *z;
     source.lo = sign ? -1 : IntOf(node, "lo", 0);
@@ -460,7 +462,7 @@ Result<ValueId> EmitCodes(Graph& graph, const AttentionOperand& operand,
   if (source.zero_after && inputs.size() > 2) {
     attributes["zero_after"] = int64_t{1};
   }
-  return Emit(graph, "Quantize", name, inputs, attributes, name + ".codes");
+  return Emit(graph, "Quantize", name, inputs, attributes, source.name);
 }
 
 }  // namespace bittern::convert

@@ -11,6 +11,7 @@ namespace bittern::convert {
 
 // A quantiser that makes codes of the rows and columns of a float tensor.
 struct CodeSource {
+  std::string name;  // of the codes of the graph, which lie otherwise
   ValueId x = kNone;
   std::vector<int64_t> rows;       // of x as [.., width]; empty: all, in order
   int64_t width = 0, offset = 0;   // columns of x, and the first one taken

@@ -20,6 +20,9 @@ TEST_CASE("layouts of one tensor") {
   CHECK((*image)(1) == 9);        // channel 1 of pixel 0
   CHECK((*image)(27 + 3) == 28);  // channel 0 of pixel 1, image 1
   CHECK_FALSE(OrderOf("x.last", {1, 5, 6}, {1, 5, 6}).has_value());
+  const auto detr = OrderOf("t", {5, 1, 6}, {1, 3, 5, 2});
+  REQUIRE(detr.has_value());
+  CHECK(detr->by_heads);
   const auto heads = OrderOf("t", {2, 5, 6}, {2, 3, 5, 2});
   REQUIRE(heads.has_value());
   // Element (1, 4, 5) is of head 2, width 1.
