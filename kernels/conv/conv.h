@@ -64,6 +64,9 @@ struct ConvImage {
   // NCHW: bytes between channels, of h.in * w.in elements each.
   ptrdiff_t stride = 0;
   uint8_t pad = 0;  // the byte of padding taps: the code of zero
+  // Where channels have their own: ic bytes in place of `pad`. NHWC bytes, one
+  // group.
+  const uint8_t* pads = nullptr;
 };
 
 // Gathers the windows of group `group` of output pixels [pixel, pixel + count)

@@ -92,17 +92,28 @@ struct ByteTaps {
   ptrdiff_t pixel, row;      // between neighbouring pixels, image rows
   ptrdiff_t step_h, step_w;  // between taps
   uint8_t pad;
+  const uint8_t* pads;  // a padding tap, or null: `pad` alone
 };
 
+// `bytes` is a multiple of b.tap.
+inline void FillPadding(uint8_t* out, const ByteTaps& b, size_t bytes) {
+  if (b.pads == nullptr) {
+    std::memset(out, b.pad, bytes);
+    return;
+  }
+  for (; bytes > 0; bytes -= b.tap, out += b.tap) CopyRun(out, b.pads, b.tap);
+}
+
 ByteTaps MakeTaps(const ConvGeometry& g, size_t tap, ptrdiff_t pixel,
-                  uint8_t pad) {
+                  uint8_t pad, const uint8_t* pads = nullptr) {
   const ptrdiff_t row = pixel * static_cast<ptrdiff_t>(g.w.in);
   return {tap,
           pixel,
           row,
           row * static_cast<ptrdiff_t>(g.h.dilation),
           pixel * static_cast<ptrdiff_t>(g.w.dilation),
-          pad};
+          pad,
+          pads};
 }
 
 // One window; returns the end of what was written.
@@ -117,14 +128,14 @@ inline uint8_t* CopyWindow(const ConvGeometry& g, const ByteTaps& b,
     return CopyRows(out, image + h.at * b.row + w.at * b.pixel, g.h.kernel,
                     b.step_h, row_bytes);
   }
-  if (h.begin > 0) std::memset(out, b.pad, h.begin * row_bytes);
+  if (h.begin > 0) FillPadding(out, b, h.begin * row_bytes);
   out += h.begin * row_bytes;
   // Offsets stay integers until a tap is known to lie in the image.
   ptrdiff_t at = h.at * b.row + w.at * b.pixel +
                  static_cast<ptrdiff_t>(h.begin) * b.step_h +
                  static_cast<ptrdiff_t>(w.begin) * b.step_w;
   for (size_t ky = h.begin; ky < h.end; ++ky, at += b.step_h) {
-    if (before > 0) std::memset(out, b.pad, before);
+    if (before > 0) FillPadding(out, b, before);
     out += before;
     if (joined) {
       if (inside > 0) CopyRun(out, image + at, inside);
@@ -136,11 +147,11 @@ inline uint8_t* CopyWindow(const ConvGeometry& g, const ByteTaps& b,
         out += b.tap;
       }
     }
-    if (after > 0) std::memset(out, b.pad, after);
+    if (after > 0) FillPadding(out, b, after);
     out += after;
   }
   const size_t below = (g.h.kernel - h.end) * row_bytes;
-  if (below > 0) std::memset(out, b.pad, below);
+  if (below > 0) FillPadding(out, b, below);
   return out + below;
 }
 
@@ -272,13 +283,16 @@ void GatherElements(const ConvGeometry& g, const ConvImage& image,
                     size_t element_bytes, size_t group, size_t pixel,
                     size_t count, void* rows) noexcept {
   BITTERN_DCHECK(element_bytes == 1 || image.pad == 0);
+  BITTERN_DCHECK(image.pads == nullptr ||
+                 (element_bytes == 1 && g.groups == 1 &&
+                  image.layout == PixelLayout::kNhwc));
   const auto* data = static_cast<const uint8_t*>(image.data);
   auto* out = static_cast<uint8_t*>(rows);
   const size_t channels = g.GroupIn();
   if (image.layout == PixelLayout::kNhwc) {
     data += group * channels * element_bytes;
-    const ByteTaps taps =
-        MakeTaps(g, channels * element_bytes, image.stride, image.pad);
+    const ByteTaps taps = MakeTaps(g, channels * element_bytes, image.stride,
+                                   image.pad, image.pads);
     ForWindows(g, pixel, count,
                [&](size_t, const TapRange& h, const TapRange& w) {
                  out = CopyWindow(g, taps, h, w, data, out);

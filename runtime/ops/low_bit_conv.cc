@@ -4,6 +4,7 @@
 // compute it.
 #include <algorithm>
 #include <cstdlib>
+#include <vector>
 
 #include "kernels/base/bits.h"
 #include "kernels/conv/conv.h"
@@ -46,6 +47,7 @@ class LowBitConvOp final : public Op {
  private:
   Result<void> ReadGeometry(const InferContext& context);
   Result<void> ReadPad(const InferContext& context);
+  Result<void> ReadChannelPads(const InferContext& context);
   Result<void> CheckPlanes(const InferContext& context);
   kernels::ConvImage Image(const void* x, size_t index) const;
   uint8_t PadOf(const RunContext& context) const;
@@ -56,7 +58,8 @@ class LowBitConvOp final : public Op {
   bool padded_ = false;
   bool pad_row_term_ = false;  // padding is -row_term
   uint8_t pad_ = 0;
-  CodeLayout planes_;  // of x, if it is sign codes
+  std::vector<uint8_t> channel_pads_;  // in place of pad_, if there are any
+  CodeLayout planes_;                  // of x, if it is sign codes
   LinearEpilogue epilogue_;
   kernels::ConvPlan plan_{};
   std::shared_ptr<const AlignedBuffer> packed_;
@@ -129,6 +132,33 @@ Result<void> LowBitConvOp::ReadPad(const InferContext& context) {
   return {};
 }
 
+// The same for each channel, whose codes have zero points of their own.
+Result<void> LowBitConvOp::ReadChannelPads(const InferContext& context) {
+  const auto pads = context.Ints("channel_pads");
+  channel_pads_.clear();
+  if (pads.empty()) return {};
+  const Operand type = operands_.types.activations;
+  if (!kernels::IsByteCode(type) || geometry_.groups != 1 || pad_row_term_ ||
+      pad_ != 0 || pads.size() != geometry_.ic) {
+    return WrongAttribute(context, "channel_pads",
+                          std::to_string(pads.size()) + " values",
+                          std::to_string(geometry_.ic) +
+                              ", for byte codes in one group, without pad and "
+                              "pad_row_term");
+  }
+  const kernels::ValueRange range = kernels::RangeOf(type);
+  for (const int64_t pad : pads) {
+    if (pad < range.lo || pad > range.hi ||
+        (type == Operand::kBipolar2 && pad % 2 == 0)) {
+      return WrongAttribute(
+          context, "channel_pads", std::to_string(pad),
+          "codes of " + ToString(context.inputs[kLinearX].type));
+    }
+    channel_pads_.push_back(static_cast<uint8_t>(pad));
+  }
+  return {};
+}
+
 // Planes keep the channels of each group apart.
 Result<void> LowBitConvOp::CheckPlanes(const InferContext& context) {
   const TensorType& x = context.inputs[kLinearX].type;
@@ -148,6 +178,7 @@ Result<void> LowBitConvOp::Infer(const InferContext& context) {
   BITTERN_TRY(CheckActivations(context, operands_));
   BITTERN_TRY(ReadGeometry(context));
   BITTERN_TRY(ReadPad(context));
+  BITTERN_TRY(ReadChannelPads(context));
   BITTERN_TRY(CheckPlanes(context));
   for (const size_t input : {kLinearGroupScale, kLinearGroupZero}) {
     if (Has(context, input))
@@ -241,6 +272,7 @@ void LowBitConvOp::Run(const RunContext& context) const noexcept {
                                packed_->data(), args,
                                image * geometry_.Pixels()};
           run.image.pad = pad;
+          if (!channel_pads_.empty()) run.image.pads = channel_pads_.data();
           kernels::ConvRows(plan_, run, row * cols, (row + count) * cols,
                             scratch);
           begin += count;
@@ -255,6 +287,7 @@ constexpr auto kAttributes = WithEpilogueAttributes(
                AttributeSpec{"dilations", AttributeKind::kInts, false},
                AttributeSpec{"groups", AttributeKind::kInt, false},
                AttributeSpec{"pad", AttributeKind::kInt, false},
+               AttributeSpec{"channel_pads", AttributeKind::kInts, false},
                AttributeSpec{"pad_row_term", AttributeKind::kInt, false}});
 
 }  // namespace

@@ -54,7 +54,8 @@ ConvAxis MakeAxis(const AxisSpec& s) {
 }
 
 ConvCase::ConvCase(const ConvGeometry& geometry, kernels::GemmTypes types,
-                   PixelLayout layout, size_t zero_percent, uint64_t seed)
+                   PixelLayout layout, size_t zero_percent, uint64_t seed,
+                   bool channel_pads)
     : geometry_(geometry),
       types_(types),
       layout_(layout),
@@ -65,6 +66,13 @@ ConvCase::ConvCase(const ConvGeometry& geometry, kernels::GemmTypes types,
         static_cast<int>(RandomValue(types.activations, random)));
   FillImage(random, zero_percent);
   FillFilters(random);
+  if (channel_pads) {
+    for (size_t c = 0; c < geometry.ic; ++c) {
+      pads_.push_back(static_cast<uint8_t>(
+          static_cast<int>(RandomValue(types.activations, random))));
+    }
+    image_.pads = pads_.data();
+  }
   for (size_t p = 0; p < geometry.Pixels(); ++p) {
     for (size_t n = 0; n < geometry.oc; ++n) expected_.push_back(Window(p, n));
   }
@@ -143,9 +151,11 @@ double ConvCase::Window(size_t p, size_t n) const {
   const size_t channels = g.GroupIn(), group = n / g.GroupOut();
   const bool nhwc = layout_ == PixelLayout::kNhwc;
   const bool floats = types_.activations == Operand::kF32;
-  const double pad = IsPlanes(types_.activations) || floats
-                         ? 0
-                         : kernels::ByteValue(types_.activations, image_.pad);
+  const auto pad = [&](size_t c) {
+    if (IsPlanes(types_.activations) || floats) return 0;
+    return kernels::ByteValue(types_.activations,
+                              pads_.empty() ? image_.pad : pads_[c]);
+  };
   double sum = 0;
   float chain = 0;
   for (size_t i = 0; i < g.K(); ++i) {
@@ -162,7 +172,8 @@ double ConvCase::Window(size_t p, size_t n) const {
                         x >= 0 && x < static_cast<ptrdiff_t>(g.w.in);
     const size_t pixel =
         inside ? static_cast<size_t>(y) * g.w.in + static_cast<size_t>(x) : 0;
-    const double a = inside ? Activation(pixel, group * channels + c) : pad;
+    const double a = inside ? Activation(pixel, group * channels + c)
+                            : static_cast<double>(pad(c));
     const double w = weights_[n * g.K() + i];
     sum += a * w;
     chain = std::fma(static_cast<float>(a), static_cast<float>(w), chain);

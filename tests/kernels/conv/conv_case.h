@@ -21,9 +21,10 @@ kernels::ConvAxis MakeAxis(const AxisSpec& spec);
 class ConvCase {
  public:
   // `zero_percent` of three-valued activations are zero, none in every third
-  // pixel.
+  // pixel. `channel_pads`: padding has a code for each channel.
   ConvCase(const kernels::ConvGeometry& geometry, kernels::GemmTypes types,
-           kernels::PixelLayout layout, size_t zero_percent, uint64_t seed);
+           kernels::PixelLayout layout, size_t zero_percent, uint64_t seed,
+           bool channel_pads = false);
 
   const kernels::ConvGeometry& geometry() const { return geometry_; }
   kernels::GemmTypes types() const { return types_; }
@@ -51,6 +52,7 @@ class ConvCase {
   std::vector<double> activations_;  // [pixel][ic]
   std::vector<double> weights_;      // [oc][k], k in the layout's order
   std::vector<uint8_t> canonical_;
+  std::vector<uint8_t> pads_;  // by channel; empty: image_.pad
   std::vector<double> expected_;
   Guarded memory_;
   kernels::ConvImage image_;

@@ -125,9 +125,10 @@ std::string Check(const ConvCase& c, const ConvKernel& kernel, size_t begin,
 }
 
 void CheckAll(const ConvGeometry& g, GemmTypes types,
-              PixelLayout layout = PixelLayout::kNhwc,
-              size_t zero_percent = 25) {
-  const ConvCase c(g, types, layout, zero_percent, g.K() + g.Pixels());
+              PixelLayout layout = PixelLayout::kNhwc, size_t zero_percent = 25,
+              bool channel_pads = false) {
+  const ConvCase c(g, types, layout, zero_percent, g.K() + g.Pixels(),
+                   channel_pads);
   const auto kernels = KernelsFor({g, types, layout});
   REQUIRE_FALSE(kernels.empty());
   for (const ConvKernel& kernel : kernels) {
@@ -146,6 +147,17 @@ TEST_CASE("1-bit convolution, every channel count") {
                PixelLayout::kNhwc, zeros);
     }
     CheckAll(Geometry({5, 1}, {9, 1}, ic, 17), kBits);
+  }
+}
+
+TEST_CASE("padding with a code for each channel") {
+  for (const GemmTypes types : {kBytes, kSigned}) {
+    for (size_t ic : {size_t{1}, size_t{3}, size_t{16}, size_t{70}}) {
+      CheckAll(Geometry({7, 3, 2, 1, 1, 1}, {6, 3, 1, 1, 1, 1}, ic, 9), types,
+               PixelLayout::kNhwc, 25, true);
+      CheckAll(Geometry({3, 3, 1, 2, 3, 4}, {5, 2, 1, 3, 2, 3}, ic, 9), types,
+               PixelLayout::kNhwc, 25, true);
+    }
   }
 }
 

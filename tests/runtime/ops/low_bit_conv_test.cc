@@ -37,6 +37,7 @@ struct Layer {
   Geometry g;
   std::string x_type, w_type;
   int pad = 0;
+  std::vector<int64_t> pads;  // by channel, if there are any
   std::vector<int> x, w;      // [N,H,W,C], [oc][kh][kw][C / groups]
   std::vector<float> floats;  // x, if its type is "f32"
   std::vector<float> scale, bias;
@@ -81,7 +82,9 @@ struct Layer {
             chain = std::fma(inside ? floats[at] : 0.0f,
                              static_cast<float>(*weight), chain);
           } else {
-            sum += int64_t{inside ? x[at] : pad} * *weight;
+            const int64_t zero =
+                pads.empty() ? pad : pads[static_cast<size_t>(i)];
+            sum += (inside ? x[at] : zero) * *weight;
           }
         }
       }
@@ -346,6 +349,51 @@ TEST_CASE("A zero point and a scale of the whole image") {
   CHECK(ErrorOf(call) == refused);
   call.inputs[kRowTerm] = std::nullopt;
   CHECK(ErrorOf(call) == refused);
+}
+
+TEST_CASE("Channels with zero points of their own are padded with them") {
+  Random random(76);
+  const Geometry g{{6, 3, 1, 1, 1, 1}, {5, 3, 2, 1, 1, 2}, 2, 12, 20};
+  for (const auto& [x, w] :
+       {std::pair("u4c", "s8w"), {"s4c", "s16w"}, {"s8c", "s8w"}}) {
+    Layer layer(random, g, x, w);
+    for (const int pad : AnyCodes(random, x, static_cast<size_t>(g.ic)))
+      layer.pads.push_back(pad);
+    OpCall call = layer.Call("f32");
+    call.attributes.erase("pad");
+    call.attributes["channel_pads"] = layer.pads;
+    const std::vector<float> expected = layer.Loops();
+    Everywhere(call, false, [&](const Value& out) {
+      CHECK(Different(out.Floats(), expected) == 0);
+    });
+  }
+}
+
+TEST_CASE("Codes of padding that do not fit the channels are refused") {
+  Random random(77);
+  const Layer layer(random, {{4, 3, 1, 1, 1, 1}, {4, 3, 1, 1, 1, 1}, 1, 2, 4},
+                    "u4c", "s4w");
+  const auto with = [&](std::vector<int64_t> pads) {
+    OpCall call = layer.Call("f32");
+    call.attributes.erase("pad");
+    call.attributes["channel_pads"] = std::move(pads);
+    return call;
+  };
+  const std::string expected =
+      ", expected 2, for byte codes in one group, without pad and pad_row_term";
+  CHECK(ErrorOf(with({1})) == "channel_pads: got 1 values" + expected);
+  CHECK(ErrorOf(with({1, 2, 3})) == "channel_pads: got 3 values" + expected);
+  CHECK(ErrorOf(with({1, 16})) ==
+        "channel_pads: got 16, expected codes of u4c[1,4,4,2]");
+  CHECK(ErrorOf(with({INT64_MIN, 1})).starts_with("channel_pads: got -9"));
+  OpCall call = with({1, 2});
+  call.attributes["pad"] = int64_t{3};
+  CHECK(ErrorOf(call) == "channel_pads: got 2 values" + expected);
+  call = with({1, 2});
+  call.attributes["groups"] = int64_t{2};
+  call.inputs[kW] =
+      CodeTensor("s4w", {4, 9}, AnyCodes(random, "s4w", size_t{36}));
+  CHECK(ErrorOf(call) == "channel_pads: got 2 values" + expected);
 }
 
 TEST_CASE("A zero point out of the codes is held within them") {
