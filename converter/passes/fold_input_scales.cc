@@ -12,8 +12,9 @@ runtime::CodeType FoldedType(InputScale mode) {
 
 FoldedWeights FoldInputScales(const Activation& activation,
                               const WeightCodes& weights, InputScale mode) {
-  const size_t k = activation.scale.size();
   const size_t n = weights.scales.size();
+  const size_t k = weights.values.size() / n;
+  const size_t channels = activation.scale.size();
   const double limit = mode == InputScale::kFast16 ? 32767 : 127;
   FoldedWeights folded;
   folded.type = FoldedType(mode);
@@ -22,11 +23,11 @@ FoldedWeights FoldInputScales(const Activation& activation,
   for (size_t j = 0; j < n; ++j) {
     double largest = 0, bias = 0;
     for (size_t i = 0; i < k; ++i) {
-      row[i] = static_cast<double>(activation.scale[i]) *
+      row[i] = static_cast<double>(activation.scale[i % channels]) *
                static_cast<double>(weights.scales[j]) *
                weights.values[j * k + i];
       largest = std::max(largest, std::fabs(row[i]));
-      bias -= static_cast<double>(activation.zero[i]) * row[i];
+      bias -= static_cast<double>(activation.zero[i % channels]) * row[i];
     }
     const auto scale = static_cast<float>(largest / limit);
     folded.scales.push_back(scale);

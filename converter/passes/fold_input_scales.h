@@ -24,7 +24,10 @@ struct FoldedWeights {
 // The type of the weights of a mode that is not exact.
 runtime::CodeType FoldedType(InputScale mode);
 
-// `activation` is per column. Requires that MaxK of the types holds the sums.
+// `activation` is per column, or per input channel of a convolution of one
+// group, whose rows of weights have the channels last: k counts its taps, and a
+// and zero are those of channel k mod C. Requires that MaxK of the types holds
+// the sums.
 FoldedWeights FoldInputScales(const Activation& activation,
                               const WeightCodes& weights, InputScale mode);
 

@@ -3,9 +3,9 @@
 //   x -> patches [B, H'*W', C*kh*kw] [-> Quantize -> Dequantize] -> MatMul
 //     -> Add bias -> Transpose -> Reshape [B,N,H',W']
 // A quantiser moves behind the rearrangement; a scale per input channel is
-// repeated for the taps of the channel. Transposes that follow cancel. Without
-// a quantiser, kernels of one element are left alone: transposing floats would
-// cost more than packed weights save.
+// repeated for the taps of the channel. Transposes that follow cancel. Kernels
+// of one element are left alone: they are convolutions of images, whose
+// epilogues take what follows channel by channel.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -42,15 +42,13 @@ std::optional<PatchConv> MatchPatches(const Graph& graph, NodeId id) {
   if (IntOf(node, "group", 1) != 1 || !AllAre(IntsOf(node, "pads"), 0) ||
       !AllAre(IntsOf(node, "dilations"), 1) ||
       IntsOf(node, "strides") != std::vector<int64_t>{(*w)[2], (*w)[3]} ||
-      (*x)[2] % (*w)[2] != 0 || (*x)[3] % (*w)[3] != 0) {
+      (*w)[2] * (*w)[3] == 1 || (*x)[2] % (*w)[2] != 0 ||
+      (*x)[3] % (*w)[3] != 0) {
     return std::nullopt;
   }
   PatchConv match{id, *x, *w, kNone, kNone};
   const Node* dequantize = ProducerIf(graph, node.inputs[0], "Dequantize");
-  if (dequantize == nullptr) {
-    if ((*w)[2] * (*w)[3] == 1) return std::nullopt;
-    return match;
-  }
+  if (dequantize == nullptr) return match;
   const Node* quantize = ProducerIf(graph, dequantize->inputs[0], "Quantize");
   if (quantize == nullptr || StaticShape(graph, quantize->inputs[0]) != x) {
     return std::nullopt;

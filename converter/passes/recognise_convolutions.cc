@@ -120,8 +120,6 @@ class Lowerer {
     return {};
   }
 
-  int per_channel() const { return per_channel_; }
-
  private:
   // Why the convolution stays float; empty if it does not.
   std::string Check(ConvMatch& match, const WeightCodes& weights) {
@@ -182,6 +180,27 @@ class Lowerer {
       return std::nullopt;
     }
     return static_cast<int64_t>(zero);
+  }
+
+  // The codes of zero of channels with scales of their own; nothing if one has
+  // none.
+  std::optional<std::vector<int64_t>> ChannelPadsOf(const Activation& a) const {
+    const runtime::CodeType& code = graph_.value(a.codes).type->code;
+    if (!runtime::IsByteEncoding(code.encoding) ||
+        code.encoding == Encoding::kBipolar2Bytes) {
+      return std::nullopt;
+    }
+    const kernels::ValueRange range =
+        kernels::RangeOf(runtime::OperandOf(code));
+    std::vector<int64_t> pads;
+    for (const float zero : a.zero) {
+      if (zero != std::nearbyint(zero) || zero < static_cast<float>(range.lo) ||
+          zero > static_cast<float>(range.hi)) {
+        return std::nullopt;
+      }
+      pads.push_back(static_cast<int64_t>(zero));
+    }
+    return pads;
   }
 
   // Whether zero is the code of the zero point, which only the run knows.
@@ -284,31 +303,65 @@ class Lowerer {
     if (a.kind == Kind::kTensor) {
       for (double& s : scale) s *= static_cast<double>(a.scale[0]);
     }
-    int64_t pad = PadOf(match).value_or(0);
+    AttributeMap padding;
+    if (match.padded) padding["pad"] = PadOf(match).value_or(0);
     if (a.kind == Kind::kColumn) {
-      ++per_channel_;
-      record.input_scale = NameOf(InputScale::kExact);
+      const InputScale mode = ModeOf(match);
+      record.input_scale = NameOf(mode);
+      if (mode != InputScale::kExact) {
+        return LowerFolded(match, weights, mode, std::move(inputs));
+      }
       BITTERN_TRY_ASSIGN(inputs[kCodesInput],
                          LevelsOf(match, inputs[kCodesInput]));
-      pad = 0;
+      padding.clear();
     }
     BITTERN_TRY_ASSIGN(inputs[kWeightInput],
                        AddCodes(graph_, weight + ".bits", weights.type,
                                 weights.values, match.w[0]));
     BITTERN_TRY(AddZeroPoints(graph_, weight, a, weights, inputs));
-    return Finish(match, std::move(inputs), std::move(scale), pad);
+    return Finish(match, std::move(inputs), std::move(scale), {}, padding);
+  }
+
+  // The mode that was asked for, where integers can do it.
+  InputScale ModeOf(const ConvMatch& match) const {
+    const bool fits =
+        match.groups == 1 && (!match.padded || ChannelPadsOf(match.activation));
+    return fits ? ModeFor(graph_, context_, match.activation, match.k())
+                : InputScale::kExact;
+  }
+
+  // Scales of input channels go into wider weights.
+  Result<void> LowerFolded(const ConvMatch& match, const WeightCodes& weights,
+                           InputScale mode, std::vector<ValueId> inputs) {
+    const std::string weight =
+        graph_.value(graph_.node(match.conv).inputs[1]).name;
+    const FoldedWeights folded =
+        FoldInputScales(match.activation, weights, mode);
+    BITTERN_TRY_ASSIGN(inputs[kWeightInput],
+                       AddCodes(graph_, weight + ".bits", folded.type,
+                                folded.values, match.w[0]));
+    AttributeMap padding;
+    if (match.padded) {
+      padding["channel_pads"] = *ChannelPadsOf(match.activation);
+    }
+    return Finish(match, std::move(inputs),
+                  {folded.scales.begin(), folded.scales.end()}, folded.bias,
+                  padding);
   }
 
   // Takes what follows, and makes the node.
   Result<void> Finish(const ConvMatch& match, std::vector<ValueId> inputs,
-                      std::vector<double> scale, int64_t pad) {
+                      std::vector<double> scale, std::vector<double> bias,
+                      const AttributeMap& padding) {
     const Node conv = graph_.node(match.conv);
     const std::string weight = graph_.value(conv.inputs[1]).name;
     const ChannelAffine affine = MatchChannelAffine(graph_, conv.outputs[0]);
-    std::vector<double> bias(scale.size());
+    bias.resize(scale.size());
     if (conv.inputs.size() > 2 && conv.inputs[2] != kNone) {
       const std::vector<float> given = graph_.F32(conv.inputs[2]);
-      bias.assign(given.begin(), given.end());
+      for (size_t c = 0; c < bias.size(); ++c) {
+        bias[c] += static_cast<double>(given[c]);
+      }
     }
     for (size_t c = 0; c < scale.size(); ++c) {
       scale[c] *= affine.factor[c];
@@ -329,7 +382,10 @@ class Lowerer {
       attributes[name] = IntsOf(conv, name);
     }
     if (match.groups != 1) attributes["groups"] = match.groups;
-    if (pad != 0 && match.padded) attributes["pad"] = pad;
+    for (const auto& [name, value] : padding) {
+      if (value != runtime::AttributeValue(int64_t{0}))
+        attributes[name] = value;
+    }
     if (match.padded && PadsAtRunTime(match)) {
       attributes["pad_row_term"] = int64_t{1};
     }
@@ -345,7 +401,6 @@ class Lowerer {
   PassContext& context_;
   std::map<ValueId, ValueId> images_;
   std::map<std::pair<NodeId, int64_t>, ValueId> codes_;
-  int per_channel_ = 0;
 };
 
 }  // namespace

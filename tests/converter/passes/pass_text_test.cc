@@ -4,7 +4,9 @@
 //   graph before
 //   -- [a note or a layer record that is expected, one per line]
 //   graph after ("unchanged" if it must stay)
-// Passes run with --leftovers int8; nodes named "leftover" had float weights.
+// Passes run with --leftovers int8; nodes named "leftover" had float weights. A
+// case whose first words are "fast8: " or "fast16: " runs with that
+// --input-scale.
 // The graph after is what the pass must give, and what it must leave alone when
 // it runs on that again; both are verified.
 #include <fmt/format.h>
@@ -75,7 +77,7 @@ Outcome Failed(const char* what, const Error& error) {
 }
 
 // Parses, types, runs `pass` (if any) and prints.
-Outcome RunOn(const std::string& text, const Pass* pass) {
+Outcome RunOn(const std::string& text, const Pass* pass, InputScale mode) {
   Result<Graph> parsed = ParseGraph(text);
   if (!parsed.ok()) return Failed("parsing", parsed.error());
   Graph& graph = parsed.value();
@@ -84,6 +86,7 @@ Outcome RunOn(const std::string& text, const Pass* pass) {
   }
   PassContext context;
   context.options.leftovers_int8 = true;  // only its own two passes ask
+  context.options.input_scale = mode;
   context.leftovers = {"leftover"};
   if (pass != nullptr) {
     Result<void> run = RunPass(*pass, graph, context);
@@ -104,11 +107,15 @@ const Pass* FindPass(const std::string& name) {
 void CheckCase(const Case& c, const Pass& pass) {
   const bool unchanged = c.after.find("unchanged") == 0;
   const std::string& after = unchanged ? c.before : c.after;
-  const Outcome expected = RunOn(after, nullptr);
-  const Outcome actual = RunOn(c.before, &pass);
+  const InputScale mode = c.title.starts_with("fast8: ") ? InputScale::kFast8
+                          : c.title.starts_with("fast16: ")
+                              ? InputScale::kFast16
+                              : InputScale::kExact;
+  const Outcome expected = RunOn(after, nullptr, mode);
+  const Outcome actual = RunOn(c.before, &pass, mode);
   CHECK(actual.graph == expected.graph);
   CHECK(actual.remarks == c.remarks);
-  const Outcome again = RunOn(after, &pass);
+  const Outcome again = RunOn(after, &pass, mode);
   CHECK(again.graph == expected.graph);
 }
 
