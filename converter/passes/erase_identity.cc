@@ -1,7 +1,7 @@
 // Removes nodes whose output is their input: Identity, Cast to the same type,
-// Reshape and Expand to the same shape, Transpose that moves nothing; and
-// merges a Reshape of a Reshape. (Dropout arrives as Identity from the
-// importer.)
+// Reshape and Expand to the same shape, Transpose that moves nothing, Where
+// that always takes the same (a mask without padding); and merges a Reshape of
+// a Reshape. (Dropout arrives as Identity from the importer.)
 #include <algorithm>
 
 #include "converter/passes/edit.h"
@@ -10,23 +10,44 @@
 namespace bittern::convert {
 namespace {
 
-bool KeepsType(const Graph& graph, const Node& node) {
-  const std::optional<TensorType>& before = graph.value(node.inputs[0]).type;
+bool KeepsType(const Graph& graph, const Node& node, size_t input = 0) {
+  const std::optional<TensorType>& before =
+      graph.value(node.inputs[input]).type;
   const std::optional<TensorType>& after = graph.value(node.outputs[0]).type;
   return before && after && *before == *after && before->shape.IsStatic();
 }
 
-bool IsIdentity(const Graph& graph, const Node& node) {
-  if (node.op == "Identity") return true;
+// The input of a Where whose constant condition is the same everywhere; 0 if it
+// is not.
+size_t AlwaysTaken(const Graph& graph, const Node& node) {
+  const Value& condition = graph.value(node.inputs[0]);
+  if (condition.constant == nullptr) return 0;
+  const auto* values =
+      reinterpret_cast<const uint8_t*>(condition.constant->data());
+  const auto count = static_cast<size_t>(condition.type->shape.Elements());
+  for (size_t i = 1; i < count; ++i) {
+    if ((values[i] != 0) != (values[0] != 0)) return 0;
+  }
+  return count == 0 ? 0 : values[0] != 0 ? 1 : 2;
+}
+
+// The input that the output is; nothing if it is none.
+std::optional<size_t> KeptInput(const Graph& graph, const Node& node) {
+  const std::optional<size_t> none, first = 0;
+  if (node.op == "Identity") return first;
   if (node.op == "Cast" || node.op == "Reshape" || node.op == "Expand" ||
       node.op == "Flatten" || node.op == "Squeeze" || node.op == "Unsqueeze") {
-    return KeepsType(graph, node);
+    return KeepsType(graph, node) ? first : none;
   }
   if (node.op == "Transpose") {
     const std::vector<int64_t> perm = IntsOf(node, "perm");
-    return !perm.empty() && std::is_sorted(perm.begin(), perm.end());
+    return !perm.empty() && std::is_sorted(perm.begin(), perm.end()) ? first
+                                                                     : none;
   }
-  return false;
+  if (node.op != "Where") return none;
+  const size_t taken = AlwaysTaken(graph, node);
+  return taken > 0 && KeepsType(graph, node, taken) ? std::optional(taken)
+                                                    : none;
 }
 
 // Reshape(Reshape(x)): the outer one alone says the result. A 0 in its target
@@ -68,8 +89,9 @@ Result<void> EraseIdentity(Graph& graph, PassContext&) {
     for (ValueId& input : node.inputs) input = aliases.Of(input);
     if (node.inputs.empty() || node.outputs.size() != 1) continue;
     SkipInnerReshape(graph, node);
-    if (!IsIdentity(graph, node)) continue;
-    aliases.Add(node.outputs[0], node.inputs[0]);
+    const std::optional<size_t> kept = KeptInput(graph, node);
+    if (!kept) continue;
+    aliases.Add(node.outputs[0], node.inputs[*kept]);
     graph.RemoveNode(id);
   }
   for (ValueId& output : graph.outputs) output = aliases.Of(output);
