@@ -129,7 +129,8 @@ std::string AddTerm(const Blocks& blocks, const Shape& full, size_t heads,
                     ScoreTerms& terms) {
   const int64_t rows = full[full.rank() - 2], columns = full.Last();
   const size_t period = PeriodOfBatch(blocks, heads);
-  if (period <= 1 && terms.bias.empty() && IsByHead(blocks, heads)) {
+  if (period <= 1 && terms.bias.empty() && terms.run_time_bias == kNone &&
+      IsByHead(blocks, heads)) {
     for (size_t h = 0; h < heads; ++h) {
       blocks.Append(h, rows, columns, terms.bias);
     }
@@ -159,8 +160,24 @@ void ShareBias(size_t heads, ScoreTerms& terms) {
   terms.masks = 1;
 }
 
+// Of one batch entry, and with nothing added before.
+std::string TakeRunTimeTerm(const Graph& graph, const ScoreChain::Step& step,
+                            int64_t heads, ScoreTerms& terms) {
+  const int64_t pairs = step.full.Last() * step.full[step.full.rank() - 2];
+  if (StaticShape(graph, step.constant) != step.full ||
+      step.full.Elements() != heads * pairs || !terms.bias.empty() ||
+      !terms.mask.empty() || terms.run_time_bias != kNone) {
+    return "a term of the scores is made at run time";
+  }
+  terms.run_time_bias = step.constant;
+  return "";
+}
+
 std::string TakeStep(const Graph& graph, const ScoreChain::Step& step,
                      int64_t heads, ScoreTerms& terms) {
+  if (!graph.IsConstant(step.constant)) {
+    return TakeRunTimeTerm(graph, step, heads, terms);
+  }
   if (!step.is_factor) {
     const auto blocks = Blocks::Of(graph, step.constant, step.full);
     if (!blocks || blocks->count() % static_cast<size_t>(heads) != 0) {
@@ -168,7 +185,8 @@ std::string TakeStep(const Graph& graph, const ScoreChain::Step& step,
     }
     return AddTerm(*blocks, step.full, static_cast<size_t>(heads), terms);
   }
-  if (!terms.bias.empty() || !terms.mask.empty()) {
+  if (!terms.bias.empty() || !terms.mask.empty() ||
+      terms.run_time_bias != kNone) {
     return "the scores have a factor behind a term";
   }
   const auto factor = FactorByHead(graph, step.constant, step.full, heads);
@@ -177,6 +195,34 @@ std::string TakeStep(const Graph& graph, const ScoreChain::Step& step,
     terms.factor[h] *= step.divides ? 1.0f / (*factor)[h] : (*factor)[h];
   }
   return "";
+}
+
+// Whether views and constants alone stand between `id` and a product.
+bool IsProduct(const Graph& graph, ValueId id) {
+  for (int i = 0; i < kMaxSteps; ++i) {
+    const Node* node = graph.Producer(id);
+    if (node == nullptr || graph.UseCount(id) != 1) return false;
+    if (node->op == "MatMul") return true;
+    const ValueId constant = ConstantOperand(graph, *node);
+    if (IsView(*node)) {
+      id = node->inputs[0];
+    } else if ((node->op == "Mul" || node->op == "Add") && constant != kNone) {
+      id = OtherInput(*node, constant);
+    } else {
+      return false;
+    }
+  }
+  return false;
+}
+
+// The input of an Add that is added to the scores; kNone if there is none.
+ValueId TermOf(const Graph& graph, const Node& add) {
+  const ValueId constant = ConstantOperand(graph, add);
+  if (constant != kNone || add.inputs[0] == add.inputs[1]) return constant;
+  for (size_t i = 0; i < 2; ++i) {
+    if (IsProduct(graph, add.inputs[i])) return add.inputs[1 - i];
+  }
+  return kNone;
 }
 
 }  // namespace
@@ -226,13 +272,14 @@ ScoreChain FollowScores(const Graph& graph, ValueId id) {
     }
     const bool factor = node->op == "Mul" || node->op == "Div";
     if (!factor && node->op != "Add") break;
-    const ValueId constant = ConstantOperand(graph, *node);
-    if (constant == kNone || (node->op == "Div" && constant != node->inputs[1]))
+    const ValueId other =
+        factor ? ConstantOperand(graph, *node) : TermOf(graph, *node);
+    if (other == kNone || (node->op == "Div" && other != node->inputs[1]))
       break;
     const std::optional<Shape> full = StaticShape(graph, id);
-    id = OtherInput(*node, constant);
+    id = OtherInput(*node, other);
     if (!full || StaticShape(graph, id) != full) break;
-    chain.steps.push_back({factor, node->op == "Div", constant, *full});
+    chain.steps.push_back({factor, node->op == "Div", other, *full});
   }
   std::reverse(chain.steps.begin(), chain.steps.end());
   return chain;

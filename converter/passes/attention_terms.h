@@ -1,6 +1,7 @@
-// What stands between the product q k^T and the softmax: factors, and constant
-// terms that are added, as a factor per head, a bias [H,Tq,Tk] and masks
-// [W,Tq,Tk], of which batch entry b has mask b mod W.
+// What stands between the product q k^T and the softmax: factors, and terms
+// that are added, as a factor per head, a bias [H,Tq,Tk] and masks [W,Tq,Tk],
+// of which batch entry b has mask b mod W. One term may be made at run time, a
+// bias of the only batch entry.
 #pragma once
 
 #include <string>
@@ -15,17 +16,18 @@ struct ScoreChain {
   NodeId product = kNone;  // kNone: there is none
   struct Step {
     bool is_factor, divides;
-    ValueId constant;
-    Shape full;  // of the scores at this place
+    ValueId constant;  // or a term made at run time
+    Shape full;        // of the scores at this place
   };
   std::vector<Step> steps;  // in order of evaluation
 };
 ScoreChain FollowScores(const Graph& graph, ValueId id);
 
 struct ScoreTerms {
-  std::vector<float> factor;  // [H]
-  std::vector<float> bias;    // [H,Tq,Tk] or empty
-  std::vector<float> mask;    // [masks,Tq,Tk] or empty
+  std::vector<float> factor;      // [H]
+  std::vector<float> bias;        // [H,Tq,Tk] or empty
+  ValueId run_time_bias = kNone;  // in place of `bias`
+  std::vector<float> mask;        // [masks,Tq,Tk] or empty
   int64_t masks = 0;
   std::string reason;  // why they are not so
 };

@@ -123,6 +123,7 @@ class Recogniser {
     };
     bool tiny = false;
     for (float scale : ScoreScale(match)) tiny = tiny || near_zero(scale);
+    if (match.terms.run_time_bias != kNone) return "a term is made at run time";
     for (const auto* terms : {&match.terms.bias, &match.terms.mask}) {
       tiny = tiny || std::any_of(terms->begin(), terms->end(), near_zero);
     }
@@ -332,7 +333,7 @@ class Recogniser {
     inputs[kAttentionOutScale] =
         AddVector(graph_, product + ".scale", out_scale);
     AddProbabilities(probs, product, inputs);
-    AddTerms(match, scores, inputs);
+    BITTERN_TRY(AddTerms(match, scores, inputs));
     if (probs.coded && probs.own_level_zero) {
       BITTERN_TRY_ASSIGN(inputs[kAttentionZp],
                          AddI32(graph_, product + ".zp", probs.level_zero));
@@ -352,8 +353,8 @@ class Recogniser {
         AddVector(graph_, product + ".probability_zero", probs.zero);
   }
 
-  void AddTerms(const Match& match, const std::string& scores,
-                std::vector<ValueId>& inputs) {
+  Result<void> AddTerms(const Match& match, const std::string& scores,
+                        std::vector<ValueId>& inputs) {
     const auto add = [&](const char* suffix, int64_t count,
                          const std::vector<float>& values) {
       return values.empty()
@@ -364,6 +365,13 @@ class Recogniser {
     };
     inputs[kAttentionBias] = add(".bias", match.q.heads, match.terms.bias);
     inputs[kAttentionMask] = add(".mask", match.terms.masks, match.terms.mask);
+    if (match.terms.run_time_bias == kNone) return {};
+    BITTERN_TRY_ASSIGN(
+        inputs[kAttentionBias],
+        EmitReshape(graph_, scores, match.terms.run_time_bias,
+                    {match.q.heads, match.q.tokens, match.k.tokens},
+                    scores + ".bias"));
+    return {};
   }
 
   // The quantiser `node` as the last inputs and attributes.
