@@ -20,6 +20,7 @@ using Map = std::vector<int32_t>;
 // A sign as a rounding: sign(t) = clip(round(t * 2^64), -1, 1), where scaling
 // by a power of two is exact. |t| < 2^-65 counts as 0.
 constexpr int kSignShift = 64;
+constexpr int32_t kMinByte = -128, kMaxByte = 127;
 constexpr float kMinSignScale = 0x1p-60f, kMaxSignScale = 0x1p60f;
 
 // Parameters of a quantiser, by the element of the code tensor.
@@ -135,7 +136,7 @@ class Tracer {
   int64_t Columns() const { return operand_.heads * operand_.head_dim; }
 
   // Codes of a constant that folding made floats of (the queries of a decoder's
-  // first layer): the integers of each head, if they fit 8 bits.
+  // first layer): the integers of each head, less what brings them to bytes.
   std::string TraceConstant() {
     const std::optional<Shape> shape = StaticShape(graph_, view_.id);
     const std::vector<float> values = graph_.F32(view_.id);
@@ -156,16 +157,27 @@ class Tracer {
     }
     const WeightCodes codes = ClassifyRows(rows, heads);
     if (!codes.reason.empty()) return "are constants that are no codes";
-    for (size_t i = 0; i < map_.size(); ++i) {
-      operand_.constant.push_back(static_cast<float>(codes.values[place(i)]));
-    }
-    const auto [lo, hi] =
-        std::minmax_element(codes.values.begin(), codes.values.end());
-    operand_.source.lo = std::min<int64_t>(*lo, -1);
-    operand_.source.hi = std::max<int64_t>(*hi, 1);
-    operand_.scale = codes.scales;
     operand_.zero.assign(heads, 0);
-    operand_.text = NameOfType(codes.type) + " per head";
+    for (size_t h = 0; h < heads; ++h) {
+      const auto first =
+          codes.values.begin() + static_cast<ptrdiff_t>(h * count);
+      const auto [lo, hi] =
+          std::minmax_element(first, first + static_cast<ptrdiff_t>(count));
+      if (*hi - *lo > kMaxByte - kMinByte) {
+        return "are constants that need more than 8 bits";
+      }
+      operand_.zero[h] = *lo < kMinByte   ? kMinByte - *lo
+                         : *hi > kMaxByte ? kMaxByte - *hi
+                                          : 0;
+    }
+    for (size_t i = 0; i < map_.size(); ++i) {
+      operand_.constant.push_back(static_cast<float>(
+          codes.values[place(i)] + operand_.zero[i / width % heads]));
+    }
+    operand_.source.lo = kMinByte;
+    operand_.source.hi = kMaxByte;
+    operand_.scale = codes.scales;
+    operand_.text = "8 bit signed per head";
     return "";
   }
 
