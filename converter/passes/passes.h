@@ -45,6 +45,7 @@ Result<void> FuseResidual(Graph& graph, PassContext& context);
 Result<void> JoinConvolutions(Graph& graph, PassContext& context);
 Result<void> FuseSignEpilogue(Graph& graph, PassContext& context);
 Result<void> FuseSignOutput(Graph& graph, PassContext& context);
+Result<void> FuseCodeOutput(Graph& graph, PassContext& context);
 Result<void> FuseNormBinarize(Graph& graph, PassContext& context);
 Result<void> FuseByteEpilogue(Graph& graph, PassContext& context);
 Result<void> FuseQuantizeSource(Graph& graph, PassContext& context);

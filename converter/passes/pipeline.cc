@@ -60,6 +60,7 @@ constexpr std::array kAllPasses = {
     Pass{"restore_p_relu", &RestorePRelu},
     Pass{"restore_signs", &RestoreSigns},
     Pass{"fuse_sign_output", &FuseSignOutput},
+    Pass{"fuse_code_output", &FuseCodeOutput},
     Pass{"erase_identity", &EraseIdentity},
     Pass{"compact_scales", &CompactScales},
     Pass{"compact_attention_terms", &CompactAttentionTerms},

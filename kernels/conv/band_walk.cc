@@ -119,9 +119,8 @@ class Walker {
                 scratch_ + j * sizeof(float), stride,
                 scratch_ + plan_.part_at[kGemm]});
     }
-    plan_.epilogue->run(
-        run_.epilogue,
-        {scratch_, stride, run_.first_row + pixel, count, col, cols});
+    RunEpilogues(plan_, run_,
+                 {scratch_, stride, run_.first_row + pixel, count, col, cols});
   }
 
   const ConvPlan& plan_;

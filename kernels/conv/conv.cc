@@ -176,6 +176,18 @@ void PackFilters(const ConvPlan& plan, const void* canonical,
   }
 }
 
+void RunEpilogues(const ConvPlan& plan, const ConvRun& run,
+                  const EpilogueStrip& strip) noexcept {
+  plan.epilogue->run(run.epilogue, strip);
+  if (run.second == nullptr) return;
+  const auto* floats =
+      reinterpret_cast<const uint8_t*>(run.epilogue.out_f32) +
+      static_cast<ptrdiff_t>(strip.row) * run.epilogue.out_stride +
+      strip.col * sizeof(float);
+  run.second->run(run.second_args, {floats, run.epilogue.out_stride, strip.row,
+                                    strip.rows, strip.col, strip.cols});
+}
+
 void ConvRows(const ConvPlan& plan, const ConvRun& run, size_t begin,
               size_t end, void* scratch) noexcept {
   if (run.epilogue.codes.valid_count != nullptr) {

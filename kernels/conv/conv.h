@@ -156,6 +156,10 @@ struct ConvRun {
   const void* filters;  // what PackFilters wrote
   EpilogueArgs epilogue;
   size_t first_row = 0;  // row of the epilogue's matrices of output pixel 0
+  // A second epilogue, or null, whose strips are what the first has written to
+  // out_f32.
+  const EpilogueKernel* second = nullptr;
+  EpilogueArgs second_args{};
 };
 
 // Output pixels [begin, end) of one image, all channels, on the calling thread.

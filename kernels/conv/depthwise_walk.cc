@@ -15,8 +15,8 @@ void DepthwiseRows(const ConvPlan& plan, const ConvRun& run, size_t begin,
     plan.kernel.depthwise->run({&g, &run.image, plan.query.types.activations,
                                 run.filters, pixel, count, scratch,
                                 plan.strip_cols});
-    plan.epilogue->run(
-        run.epilogue, {scratch, stride, run.first_row + pixel, count, 0, g.oc});
+    RunEpilogues(plan, run,
+                 {scratch, stride, run.first_row + pixel, count, 0, g.oc});
   }
 }
 

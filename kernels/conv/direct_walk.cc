@@ -221,8 +221,8 @@ class Walker {
                strip + j);
         }
       }
-      plan_.epilogue->run(
-          run_.epilogue,
+      RunEpilogues(
+          plan_, run_,
           {scratch_, static_cast<ptrdiff_t>(plan_.strip_cols * sizeof(int32_t)),
            run_.first_row + pixel, count, col, cols});
     }

@@ -96,8 +96,8 @@ class Walker {
   }
 
   void Epilogue(size_t pixel, size_t rows, size_t col, size_t cols) const {
-    plan_.epilogue->run(
-        run_.epilogue,
+    RunEpilogues(
+        plan_, run_,
         {scratch_, static_cast<ptrdiff_t>(plan_.strip_cols * sizeof(int32_t)),
          run_.first_row + pixel, rows, col, cols});
   }

@@ -47,6 +47,10 @@ inline size_t Reach(const ConvAxis& axis, size_t out) {
   return (out - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1;
 }
 
+// Both epilogues of a strip, the second while its floats are in L1.
+void RunEpilogues(const ConvPlan& plan, const ConvRun& run,
+                  const EpilogueStrip& strip) noexcept;
+
 bool NeedsGather(const ConvQuery& query);
 bool TakesQuery(const ConvKernel& kernel, const ConvQuery& query);
 

@@ -92,7 +92,7 @@ Result<CodeType> ByteQuantiserSpec::ReadRange(const InferContext& context) {
 
 Result<void> ByteQuantiserSpec::ReadScales(const InferContext& context,
                                            const Shape& shape) {
-  const auto& [scale, zero, scale_label, zero_label, fused] = inputs_;
+  const auto& [scale, zero, scale_label, zero_label, fused, output] = inputs_;
   const bool after =
       quantiser_.zero_place == kernels::ZeroPointPlace::kAfterRounding;
   const auto is_constant = [&context](size_t input) {
@@ -138,8 +138,8 @@ Result<void> ByteQuantiserSpec::Infer(const InferContext& context,
                         ", expected a last dimension of 1 or more");
   }
   BITTERN_TRY(ReadScales(context, shape));
-  BITTERN_TRY(SetOutput(context, 0, DType::kCode, shape));
-  context.outputs[0].code = code;
+  BITTERN_TRY(SetOutput(context, inputs.output, DType::kCode, shape));
+  context.outputs[inputs.output].code = code;
   return {};
 }
 

@@ -70,9 +70,10 @@ class ByteQuantiserSpec {
     const char *scale_label, *zero_label;
     // An epilogue's: both are constants, and there is no scale per row.
     bool fused;
+    size_t output = 0;
   };
 
-  // Checks all that, and sets output 0 to codes of this shape.
+  // Checks all that, and sets the output to codes of this shape.
   Result<void> Infer(const InferContext& context, const Inputs& inputs,
                      const Shape& shape);
 

@@ -21,8 +21,8 @@ constexpr const char* kLabels[kLinearInputs] = {
     "residual",    "gamma",       "beta",        "a",
     "z",           "correction",  "row_scale",   "row_term",
     "column_term", "step_values", "group_scale", "group_zero"};
-constexpr const char* kForms[] = {"f32", "f32_sign", "bytes", "sign",
-                                  "group_norm_sign"};
+constexpr const char* kForms[] = {"f32",   "f32_sign", "f32_bytes",
+                                  "bytes", "sign",     "group_norm_sign"};
 
 // Which optional inputs each form of epilogue takes, as bits of LinearInput.
 constexpr uint32_t Bits(std::initializer_list<LinearInput> inputs) {
@@ -38,7 +38,9 @@ constexpr uint32_t kIntegerInputs = Bits(
     {kLinearCorrection, kLinearRowScale, kLinearRowTerm, kLinearColumnTerm});
 constexpr uint32_t kGroupInputs = Bits({kLinearGroupScale, kLinearGroupZero});
 constexpr uint32_t kTaken[] = {
-    kFloatInputs, kFloatInputs | Bits({kLinearZ}),
+    kFloatInputs,
+    kFloatInputs | Bits({kLinearZ}),
+    kFloatInputs | Bits({kLinearA, kLinearZ}),
     kFloatInputs | Bits({kLinearA, kLinearZ}),
     kRequired | Bits({kLinearA, kLinearZ}),
     kRequired | Bits({kLinearGamma, kLinearBeta, kLinearA, kLinearZ})};
@@ -48,6 +50,19 @@ const T* ConstantOf(const InferContext& context, size_t input) {
   return Has(context, input)
              ? static_cast<const T*>(context.inputs[input].constant)
              : nullptr;
+}
+
+EpilogueStep::Kind VectorStep(std::string_view name) {
+  using Kind = EpilogueStep::Kind;
+  return name == "add" ? Kind::kAdd : name == "mul" ? Kind::kMul : Kind::kPRelu;
+}
+
+// The first of names with spaces between them, which is taken away.
+std::string_view NextName(std::string_view& names) {
+  const size_t end = std::min(names.find(' '), names.size());
+  const std::string_view name = names.substr(0, end);
+  names.remove_prefix(std::min(end + 1, names.size()));
+  return name;
 }
 
 int64_t Magnitude(int32_t x) { return std::abs(int64_t{x}); }
@@ -93,11 +108,13 @@ Result<void> LinearEpilogue::ReadForm(const InferContext& context) {
   const std::string_view name = context.String("epilogue", "");
   const auto* form = std::find(std::begin(kForms), std::end(kForms), name);
   if (form == std::end(kForms)) {
-    return WrongAttribute(context, "epilogue", "'" + std::string(name) + "'",
-                          "f32, f32_sign, bytes, sign or group_norm_sign");
+    return WrongAttribute(
+        context, "epilogue", "'" + std::string(name) + "'",
+        "f32, f32_sign, f32_bytes, bytes, sign or group_norm_sign");
   }
   form_ = static_cast<Form>(form - std::begin(kForms));
-  const size_t outputs = form_ == Form::kF32Sign ? 2 : 1;
+  const size_t outputs =
+      form_ == Form::kF32Sign || form_ == Form::kF32Bytes ? 2 : 1;
   if (context.outputs.size() != outputs) {
     return WrongAttribute(context, "epilogue", "'" + std::string(name) + "'",
                           std::to_string(outputs) + " outputs for it, not " +
@@ -127,6 +144,18 @@ Result<void> LinearEpilogue::CheckUnused(const InferContext& context) const {
   return {};
 }
 
+// The step of that kind with the next row of step_values.
+EpilogueStep LinearEpilogue::NextStep(const InferContext& context,
+                                      EpilogueStep::Kind kind) {
+  const auto* values = ConstantOf<float>(context, kLinearStepValues);
+  const bool within =
+      values != nullptr && static_cast<int64_t>(step_rows_) <
+                               context.inputs[kLinearStepValues].type.shape[0];
+  if (within) values += step_rows_ * n_;  // else refused by ReadFunctions
+  ++step_rows_;
+  return {kind, values};
+}
+
 Result<void> LinearEpilogue::AddFunction(const InferContext& context,
                                          std::string_view name) {
   using Kind = EpilogueStep::Kind;
@@ -138,16 +167,7 @@ Result<void> LinearEpilogue::AddFunction(const InferContext& context,
     steps_.push_back({Kind::kClip, nullptr, arguments_[0], arguments_[1]});
     arguments_ = arguments_.subspan(2);
   } else if (floats && vector) {
-    const auto* values = ConstantOf<float>(context, kLinearStepValues);
-    const bool within = values != nullptr &&
-                        static_cast<int64_t>(step_rows_) <
-                            context.inputs[kLinearStepValues].type.shape[0];
-    if (within) values += step_rows_ * n_;  // else refused below
-    ++step_rows_;
-    steps_.push_back({name == "add"   ? Kind::kAdd
-                      : name == "mul" ? Kind::kMul
-                                      : Kind::kPRelu,
-                      values});
+    steps_.push_back(NextStep(context, VectorStep(name)));
   } else if (floats && name == "residual" && Has(context, kLinearResidual) &&
              std::none_of(steps_.begin(), steps_.end(),
                           [](const EpilogueStep& step) {
@@ -179,11 +199,8 @@ Result<void> LinearEpilogue::ReadFunctions(const InferContext& context) {
         context, kLinearStepValues, kLabels[kLinearStepValues], DType::kF32,
         Shape{shape.rank() > 0 ? shape[0] : 0, static_cast<int64_t>(n_)}));
   }
-  while (!names.empty()) {
-    const size_t end = std::min(names.find(' '), names.size());
-    BITTERN_TRY(AddFunction(context, names.substr(0, end)));
-    names.remove_prefix(std::min(end + 1, names.size()));
-  }
+  while (!names.empty()) BITTERN_TRY(AddFunction(context, NextName(names)));
+  BITTERN_TRY(ReadCodeFunctions(context));
   if (!arguments_.empty()) {
     return WrongAttribute(context, "function_args",
                           std::to_string(arguments_.size()) + " too many",
@@ -196,6 +213,24 @@ Result<void> LinearEpilogue::ReadFunctions(const InferContext& context) {
   return WrongInput(
       context, kLinearStepValues, kLabels[kLinearStepValues],
       std::to_string(step_rows_) + " rows, one for each add, mul and prelu");
+}
+
+// What is done to the floats before the quantiser makes codes of them.
+Result<void> LinearEpilogue::ReadCodeFunctions(const InferContext& context) {
+  code_steps_.clear();
+  std::string_view names = context.String("code_functions", "");
+  while (!names.empty()) {
+    const std::string_view name = NextName(names);
+    const bool vector = name == "add" || name == "mul" || name == "prelu";
+    if (form_ != Form::kF32Bytes || (!vector && name != "relu")) {
+      return WrongAttribute(
+          context, "code_functions", "'" + std::string(name) + "'",
+          "relu, add, mul or prelu, of epilogue f32_bytes alone");
+    }
+    code_steps_.push_back(vector ? NextStep(context, VectorStep(name))
+                                 : EpilogueStep{EpilogueStep::Kind::kRelu});
+  }
+  return {};
 }
 
 Result<void> LinearEpilogue::CheckRowInput(const InferContext& context,
@@ -271,10 +306,14 @@ Result<void> LinearEpilogue::InferFloats(const InferContext& context) {
   if (form_ == Form::kF32)
     return SetOutput(context, 0, DType::kF32, product_.out);
   if (form_ == Form::kF32Sign) return InferBoth(context);
+  const size_t output = form_ == Form::kF32Bytes ? 1 : 0;
+  if (output == 1)
+    BITTERN_TRY(SetOutput(context, 0, DType::kF32, product_.out));
   BITTERN_TRY(quantiser_.Infer(
-      context, {kLinearA, kLinearZ, kLabels[kLinearA], kLabels[kLinearZ], true},
+      context,
+      {kLinearA, kLinearZ, kLabels[kLinearA], kLabels[kLinearZ], true, output},
       product_.out));
-  bytes_ = ByteLayout(context.outputs[0]);
+  bytes_ = ByteLayout(context.outputs[output]);
   return {};
 }
 
@@ -363,6 +402,17 @@ void LinearEpilogue::SetFloats(const RunContext& context, uint8_t* scratch,
     args.threshold_count = thresholds_.size() / n_;
     args.channels = n_;
   }
+}
+
+kernels::EpilogueArgs LinearEpilogue::SecondArgs(
+    const RunContext& context) const noexcept {
+  kernels::EpilogueArgs args;
+  args.steps = code_steps_.data();
+  args.step_count = code_steps_.size();
+  args.quantiser = quantiser_.MakeRunnable(context, nullptr);
+  args.bytes = bytes_.View(context.outputs[1]);
+  args.channels = n_;
+  return args;
 }
 
 kernels::EpilogueArgs LinearEpilogue::Args(const RunContext& context,

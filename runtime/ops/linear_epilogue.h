@@ -42,6 +42,7 @@ inline constexpr std::array kEpilogueAttributes = {
     AttributeSpec{"epilogue", AttributeKind::kString, true},
     AttributeSpec{"functions", AttributeKind::kString, false},
     AttributeSpec{"function_args", AttributeKind::kFloats, false},
+    AttributeSpec{"code_functions", AttributeKind::kString, false},
     AttributeSpec{"epsilon", AttributeKind::kFloat, false},
     AttributeSpec{"group", AttributeKind::kInt, false},
     AttributeSpec{"per", AttributeKind::kString, false},
@@ -85,14 +86,28 @@ class LinearEpilogue {
   size_t ScratchBytes() const;
   kernels::EpilogueArgs Args(const RunContext& context,
                              uint8_t* scratch) const noexcept;
+  // What makes codes of the floats that the first has written; null if nothing
+  // does.
+  const kernels::EpilogueKernel* second() const { return second_; }
+  kernels::EpilogueArgs SecondArgs(const RunContext& context) const noexcept;
 
  private:
-  enum class Form : uint8_t { kF32, kF32Sign, kBytes, kSign, kGroupNormSign };
+  enum class Form : uint8_t {
+    kF32,
+    kF32Sign,
+    kF32Bytes,
+    kBytes,
+    kSign,
+    kGroupNormSign
+  };
 
   Result<void> ReadForm(const InferContext& context);
   Result<void> CheckUnused(const InferContext& context) const;
   Result<void> ReadFunctions(const InferContext& context);
+  Result<void> ReadCodeFunctions(const InferContext& context);
   Result<void> AddFunction(const InferContext& context, std::string_view name);
+  kernels::EpilogueStep NextStep(const InferContext& context,
+                                 kernels::EpilogueStep::Kind kind);
   Result<void> CheckRowInput(const InferContext& context, size_t input,
                              DType dtype) const;
   Result<void> CheckZeroPoints(const InferContext& context) const;
@@ -112,6 +127,7 @@ class LinearEpilogue {
   size_t m_ = 0, n_ = 0;
   float epsilon_ = 0;
   std::vector<kernels::EpilogueStep> steps_;
+  std::vector<kernels::EpilogueStep> code_steps_;  // of Form::kF32Bytes
   // While reading functions: clip arguments and step values not yet taken.
   std::span<const float> arguments_;
   size_t step_rows_ = 0;
@@ -128,6 +144,7 @@ class LinearEpilogue {
   // else empty.
   std::vector<int32_t> thresholds_, flip_;
   const kernels::EpilogueKernel* kernel_ = nullptr;
+  const kernels::EpilogueKernel* second_ = nullptr;
 };
 
 }  // namespace bittern::runtime

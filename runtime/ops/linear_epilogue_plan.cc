@@ -28,6 +28,7 @@ Result<void> LinearEpilogue::Prepare(const PrepareContext& context) {
   switch (form_) {
     case Form::kF32:
     case Form::kF32Sign:
+    case Form::kF32Bytes:
       kind = floats ? EpilogueKind::kFloatF32 : EpilogueKind::kScaleF32;
       break;
     case Form::kBytes:
@@ -43,6 +44,10 @@ Result<void> LinearEpilogue::Prepare(const PrepareContext& context) {
       break;
   }
   kernel_ = kernels::SelectEpilogue(kind, context.cpu);
+  second_ =
+      form_ == Form::kF32Bytes
+          ? kernels::SelectEpilogue(EpilogueKind::kFloatBytes, context.cpu)
+          : nullptr;
   return {};
 }
 

@@ -32,7 +32,8 @@ class LowBitConvOp final : public Op {
     const kernels::ConvKernel& kernel = plan_.kernel;
     return std::string(kernel.gemm != nullptr && plan_.gathers ? "gather + "
                                                                : "") +
-           kernel.name() + " + " + epilogue_.kernel()->name;
+           kernel.name() + " + " + epilogue_.kernel()->name +
+           (epilogue_.second() != nullptr ? " and bytes" : "");
   }
   OpCost Cost() const override {
     const auto k = static_cast<double>(geometry_.K()),
@@ -256,6 +257,10 @@ uint8_t LowBitConvOp::PadOf(const RunContext& context) const {
 void LowBitConvOp::Run(const RunContext& context) const noexcept {
   const kernels::EpilogueArgs args =
       epilogue_.Args(context, context.scratch_shared);
+  const kernels::EpilogueKernel* second = epilogue_.second();
+  const kernels::EpilogueArgs second_args = second != nullptr
+                                                ? epilogue_.SecondArgs(context)
+                                                : kernels::EpilogueArgs();
   const uint8_t pad = PadOf(context);
   const size_t rows = geometry_.h.out, cols = geometry_.w.out;
   const size_t row_macs = cols * geometry_.oc * geometry_.K();
@@ -269,8 +274,11 @@ void LowBitConvOp::Run(const RunContext& context) const noexcept {
           const size_t image = begin / rows, row = begin % rows,
                        count = std::min(end - begin, rows - row);
           kernels::ConvRun run{Image(context.inputs[kLinearX], image),
-                               packed_->data(), args,
-                               image * geometry_.Pixels()};
+                               packed_->data(),
+                               args,
+                               image * geometry_.Pixels(),
+                               second,
+                               second_args};
           run.image.pad = pad;
           if (!channel_pads_.empty()) run.image.pads = channel_pads_.data();
           kernels::ConvRows(plan_, run, row * cols, (row + count) * cols,

@@ -299,6 +299,73 @@ TEST_CASE("Floats and the signs of what is added to them, at once") {
         "epilogue: got 'f32', expected 1 outputs for it, not 2");
 }
 
+TEST_CASE("Floats, and codes of what is made of them, at once") {
+  Random random(78);
+  const std::pair<const char*, const char*> types[] = {
+      {"sign", "bipolar"}, {"u4c", "s8w"}, {"f32", "s4w"}};
+  for (const Geometry& g : kGeometries) {
+    for (const auto& [x, w] : types) {
+      const Layer layer(random, g, x, w);
+      INFO(x << ", " << g.ic << " to " << g.oc << " in " << g.groups);
+      const auto n = static_cast<size_t>(g.oc);
+      const auto values = random.Normals(4 * n);
+      PlainQuantiser quantiser;
+      quantiser.lo = -8;
+      quantiser.hi = 7;
+      quantiser.per = kernels::ScalePer::kColumn;
+      quantiser.Fill(random, 1, n, 0.2f, true);
+      std::vector<float> expected = layer.Loops();
+      for (size_t i = 0; i < expected.size(); ++i) expected[i] += values[i % n];
+      OpCall call = layer.Call("f32_bytes");
+      call.attributes["functions"] = std::string("add");
+      call.attributes["code_functions"] = std::string("add prelu mul relu");
+      for (const auto& [name, value] : quantiser.Attributes())
+        call.attributes[name] = value;
+      call.inputs[kStepValues] = Constant(F32({4, g.oc}, values));
+      call.inputs[kA] = Constant(F32({g.oc}, quantiser.scale));
+      call.inputs[kZ] = Constant(F32({g.oc}, quantiser.zero));
+      call.outputs = 2;
+      for (const auto& cpu : EveryCpu()) {
+        for (const size_t threads : {1u, 3u}) {
+          INFO(kernels::BestTarget(cpu) << ", " << threads << " threads");
+          call.cpu = cpu;
+          call.threads = threads;
+          const std::vector<Value> out = RunAll(call);
+          const std::vector<float> floats = out[0].Floats();
+          if (std::string_view(x) != "f32")
+            CHECK(Different(floats, expected) == 0);
+          const std::vector<int> codes = ByteValues(out[1]);
+          size_t wrong = 0;
+          for (size_t i = 0; i < codes.size(); ++i) {
+            const size_t c = i % n;
+            float y = floats[i] + values[n + c];
+            if (y < 0) y = y * values[2 * n + c];
+            y = std::max(y * values[3 * n + c], 0.0f);
+            wrong += codes[i] != quantiser.ValueOf(y, 0, c);
+          }
+          CHECK(wrong == 0);
+        }
+      }
+    }
+  }
+  const Layer layer(random, kGeometries[1], "u4c", "s8w");
+  OpCall call = layer.Call("f32_bytes");
+  call.outputs = 2;
+  call.attributes["lo"] = int64_t{0};
+  call.attributes["hi"] = int64_t{3};
+  call.inputs[kA] = Constant(F32({1}, {0.5f}));
+  call.attributes["code_functions"] = std::string("gelu");
+  const char* expected =
+      "', expected relu, add, mul or prelu, of epilogue f32_bytes alone";
+  CHECK(ErrorOf(call) == "code_functions: got 'gelu" + std::string(expected));
+  call.attributes["code_functions"] = std::string("relu add");
+  CHECK(ErrorOf(call).find("1 rows, one for each add, mul and prelu") !=
+        std::string::npos);
+  OpCall plain = layer.Call("f32");
+  plain.attributes["code_functions"] = std::string("relu");
+  CHECK(ErrorOf(plain) == "code_functions: got 'relu" + std::string(expected));
+}
+
 TEST_CASE("A zero point and a scale of the whole image") {
   Random random(73);
   const Geometry g{{6, 3, 1, 1, 1, 1}, {5, 3, 2, 1, 1, 1}, 2, 12, 20};
