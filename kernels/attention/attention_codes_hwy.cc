@@ -141,12 +141,12 @@ struct ScoreRow {
     if (mask != nullptr) Add(mask + column, y);
   }
   HWY_INLINE void LoadTail(size_t column, size_t count, VF (&y)[kVecs]) const {
-    HWY_ALIGN float block[kBlock];
+    VF x[kVecs];
     scores.Load(column, y);
     for (const float* term : {bias, mask}) {
       if (term == nullptr) continue;
-      PadBlock(term + column, count, 0.0f, block);
-      Add(block, y);
+      LoadPart(term + column, count, x);
+      for (size_t v = 0; v < kVecs; ++v) y[v] = hn::Add(y[v], x[v]);
     }
   }
   static HWY_INLINE void Add(const float* x, VF (&y)[kVecs]) {
@@ -155,21 +155,16 @@ struct ScoreRow {
   }
 };
 
-struct Range {
-  float low, high;
-};
-
-// Stores t of a row. A NaN may hide here: it reaches all through the sum.
-HWY_INLINE Range StoreScores(const ScoreRow& row, size_t keys, float* t) {
+// Stores t of a row and returns the greatest. A NaN may hide here: it reaches
+// all through the sum.
+HWY_INLINE float StoreScores(const ScoreRow& row, size_t keys, float* t) {
   const DF d;
-  const VF infinity = hn::BitCast(d, hn::Set(DI(), 0x7f800000));
-  VF low = infinity, high = hn::Neg(infinity);
+  VF high = hn::BitCast(d, hn::Set(DI(), static_cast<int32_t>(0xff800000)));
   VF y[kVecs];
   size_t j = 0;
   for (; j + kBlock <= keys; j += kBlock) {
     row.Load(j, y);
     for (size_t v = 0; v < kVecs; ++v) {
-      low = hn::Min(y[v], low);
       high = hn::Max(y[v], high);
       hn::Store(y[v], d, t + j + v * kLanes);
     }
@@ -177,25 +172,44 @@ HWY_INLINE Range StoreScores(const ScoreRow& row, size_t keys, float* t) {
   if (j < keys) {
     row.LoadTail(j, keys - j, y);
     for (size_t v = 0; v < kVecs; ++v) {
-      const MF real = BlockMask(v, keys - j);
-      low = hn::Min(hn::IfThenElse(real, y[v], low), low);
-      high = hn::Max(hn::IfThenElse(real, y[v], high), high);
+      high = hn::Max(hn::IfThenElse(BlockMask(v, keys - j), y[v], high), high);
       hn::Store(y[v], d, t + j + v * kLanes);
     }
   }
-  return {hn::GetLane(hn::MinOfLanes(d, low)),
-          hn::GetLane(hn::MaxOfLanes(d, high))};
+  return hn::GetLane(hn::MaxOfLanes(d, high));
+}
+
+// exp(x), x <= 0 or NaN, by the operations of Exp, but for their products below
+// 2^-125: those round once, as an integer number of 2^-149, whose bits it then
+// is. A product that leaves the normal range costs a hundred cycles.
+HWY_INLINE VF ExpFar(VF x) {
+  const DF d;
+  const DI di;
+  const ExpParts e = ExpReduced(hn::Max(x, hn::Set(d, -104.0f)), 0);
+  const VI n = hn::Sub(e.shifted, hn::Set(di, 0x4B400000));
+  const VI edge = hn::Set(di, -126);
+  const VF tiny = hn::BitCast(
+      d, hn::NearestInt(hn::Mul(
+             e.p, PowerOfTwo(hn::Add(hn::Min(n, edge), hn::Set(di, 149))))));
+  const VF normal = hn::Mul(e.p, PowerOfTwo(hn::Max(n, hn::Set(di, -125))));
+  const MF above = hn::RebindMask(d, hn::Gt(n, edge));
+  return KeepNan(x, hn::IfThenElse(above, normal, tiny));
+}
+
+// The same. Only masked keys are as far as -87, and they come several in a row.
+HWY_INLINE VF ExpDistance(VF x) {
+  if (HWY_LIKELY(hn::AllFalse(DF(), hn::Lt(x, hn::Set(DF(), -87.0f)))))
+    return ExpNormal(x);
+  return ExpFar(x);
 }
 
 // x = exp(x - max) in place; returns the row sum.
-template <bool kNear>
 float ExpRow(size_t keys, float max, float* x) {
   const DF d;
   const VF top = hn::Set(d, max);
   LaneSum sum;
   const auto step = [&](size_t i) HWY_ATTR {
-    const VF distance = hn::Sub(hn::Load(d, x + i), top);
-    const VF e = kNear ? ExpNormal(distance) : Exp(distance);
+    const VF e = ExpDistance(hn::Sub(hn::Load(d, x + i), top));
     hn::Store(e, d, x + i);
     return e;
   };
@@ -204,7 +218,7 @@ float ExpRow(size_t keys, float max, float* x) {
     for (size_t v = 0; v < kVecs; ++v)
       sum.lane[v] = hn::Add(sum.lane[v], step(j + v * kLanes));
   }
-  for (size_t v = 0; v < kVecs && j < keys; ++v) {
+  for (size_t v = 0; v < kVecs && j + v * kLanes < keys; ++v) {
     sum.lane[v] = hn::Add(
         sum.lane[v],
         hn::IfThenElseZero(BlockMask(v, keys - j), step(j + v * kLanes)));
@@ -226,11 +240,38 @@ HWY_INLINE void QuantiseRow(const Loader& row, const ByteQuantiser& q,
   }
 }
 
-// exp of a row of t in place; returns what makes the row probabilities.
-float SoftmaxRow(size_t keys, const Range& range, float* t) {
-  const bool near = range.high - range.low <= 87.0f;  // false for NaN
-  return 1.0f / (near ? ExpRow<true>(keys, range.high, t)
-                      : ExpRow<false>(keys, range.high, t));
+// Codes of a row of probabilities; the bytes past it, to the end of the block,
+// are 0.
+template <class Bytes>
+HWY_INLINE void ProbabilityCodes(const ScaledFloats& p, const Bytes& bytes,
+                                 size_t keys, uint8_t* out) {
+  VF y[kVecs];
+  for (size_t j = 0; j < keys; j += kBlock) {
+    p.Load(j, y);
+    bytes.Block(y, j, out + j);
+  }
+  if (keys % kBlock == 0) return;
+  const ByteStore::DB d;
+  out += keys / kBlock * kBlock;
+  hn::Store(hn::IfThenElseZero(hn::FirstN(d, keys % kBlock), hn::Load(d, out)),
+            d, out);
+}
+
+// factor[r] makes row r probabilities. One scale for a head.
+template <bool kMultiply>
+void QuantiseProbabilities(const CodeHead& head, const float* factor,
+                           size_t rows, CodeRows* codes) {
+  const CodeAttentionArgs& args = *head.args;
+  const size_t lanes = head.block.k.lanes;
+  const int32_t zero = args.head[head.h].zv + RightOffset(args.v_type);
+  const UniformBytes<kMultiply> bytes(*args.head[head.h].probs, 0);
+  for (size_t r = 0; r < rows; ++r) {
+    uint8_t* out = head.scratch.codes + r * codes->stride;
+    ProbabilityCodes(
+        ScaledFloats{head.scratch.probs + r * lanes, hn::Set(DF(), factor[r])},
+        bytes, args.k.rows, out);
+    codes->base[r] = zero == 0 ? 0 : -zero * SumBytes(out, lanes);
+  }
 }
 
 void ScaleRow(const ScaledFloats& p, size_t keys, float* probs) {
@@ -251,31 +292,28 @@ void Probabilities(const CodeHead& head, size_t row, size_t rows,
   const size_t lanes = head.block.k.lanes, keys = args.k.rows;
   const VF scale = hn::Set(DF(), values.score_scale);
   float* probs = head.scratch.probs;
-  Range range[kCodeRows];
-  float factor[kCodeRows];
+  float greatest[kCodeRows], factor[kCodeRows];
   for (size_t r = 0; r < rows; ++r) {
     const ScoreRow scores{{head.scratch.scores + r * lanes, scale},
                           TermRow(args.bias, head.h, row + r),
                           TermRow(args.mask, head.h, row + r)};
-    range[r] = StoreScores(scores, keys, probs + r * lanes);
+    greatest[r] = StoreScores(scores, keys, probs + r * lanes);
   }
   for (size_t r = 0; r < rows; ++r) {
-    factor[r] =
-        args.softmax ? SoftmaxRow(keys, range[r], probs + r * lanes) : 1.0f;
+    factor[r] = args.softmax
+                    ? 1.0f / ExpRow(keys, greatest[r], probs + r * lanes)
+                    : 1.0f;
   }
-  const int32_t zero = values.zv + RightOffset(args.v_type);
-  for (size_t r = 0; r < rows; ++r) {
-    const ScaledFloats p{probs + r * lanes, hn::Set(DF(), factor[r])};
-    if (values.probs == nullptr) {
-      ScaleRow(p, keys, probs + r * lanes);
-      continue;
+  if (values.probs == nullptr) {
+    for (size_t r = 0; r < rows; ++r) {
+      float* p = probs + r * lanes;
+      ScaleRow({p, hn::Set(DF(), factor[r])}, keys, p);
     }
-    uint8_t* out = head.scratch.codes + r * codes->stride;
-    QuantiseRow(p, *values.probs, 0, 0, keys, out);
-    if (zero != 0) codes->base[r] = -zero * SumBytes(out, lanes);
+    return;
   }
-  if (values.probs == nullptr) return;
   const ByteQuantiser& q = *values.probs;
+  q.multiply ? QuantiseProbabilities<true>(head, factor, rows, codes)
+             : QuantiseProbabilities<false>(head, factor, rows, codes);
   const int32_t right =
       args.v_type == Operand::kU8 ? 128 : RangeOf(args.v_type).MaxAbs();
   codes->max_pair = 2 * (q.step * q.hi + q.offset) * right;
@@ -339,9 +377,10 @@ void StoreRow(const CodeHead& head, const Loader& y, size_t row) {
   for (size_t i = 0; i < dim; i += kBlock) {
     VF x[kVecs];
     y.Load(i, x);
+    float* to = dim - i < kBlock ? block : out + i;
     for (size_t v = 0; v < kVecs; ++v)
-      hn::Store(Canonical(x[v]), DF(), block + v * kLanes);
-    memcpy(out + i, block, HWY_MIN(kBlock, dim - i) * sizeof(float));
+      hn::StoreU(Canonical(x[v]), DF(), to + v * kLanes);
+    if (to == block) memcpy(out + i, block, (dim - i) * sizeof(float));
   }
 }
 

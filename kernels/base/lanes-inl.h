@@ -23,9 +23,7 @@ struct FloatRow {
       y[v] = hn::LoadU(DF(), x + column + v * kLanes);
   }
   HWY_INLINE void LoadTail(size_t column, size_t count, VF (&y)[kVecs]) const {
-    HWY_ALIGN float block[kBlock];
-    PadBlock(x + column, count, 0.0f, block);
-    FloatRow{block}.Load(0, y);
+    LoadPart(x + column, count, y);
   }
 };
 

@@ -190,6 +190,20 @@ HWY_INLINE void PadBlock(const float* HWY_RESTRICT x, size_t count, float fill,
   memcpy(block, x, count * sizeof(float));
 }
 
+// The last `count` < 16 floats of a row as a block, +0 in the lanes past them.
+// A masked load touches no memory behind them where the CPU has one; a copy
+// costs a call and a load that waits for its stores.
+HWY_INLINE void LoadPart(const float* x, size_t count, VF (&y)[kVecs]) {
+  constexpr bool kMasked = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3;
+  const DF d;
+  HWY_ALIGN float block[kBlock];
+  if constexpr (!kMasked) PadBlock(x, count, 0.0f, block);
+  for (size_t v = 0; v < kVecs; ++v) {
+    y[v] = kMasked ? hn::MaskedLoad(BlockMask(v, count), d, x + v * kLanes)
+                   : hn::Load(d, block + v * kLanes);
+  }
+}
+
 // Bit i = lane i of the 16 lanes of a block.
 HWY_INLINE uint64_t BlockBits(const MF (&mask)[kVecs]) {
   uint64_t bits = 0;

@@ -314,6 +314,36 @@ TEST_CASE("a query row of codes that is masked whole gives NaN") {
   }
 }
 
+// One key without weight, the others so far that their probabilities are
+// integer numbers of 2^-149: every sum is exact, and the output shows each of
+// their bits.
+TEST_CASE("probabilities below the normal range keep their bits") {
+  const Case c{5, 49, 1, 16, kWidths[5]};
+  for (const Target& target : Targets()) {
+    if (!target.exact || !target.kernel->supports(QueryOf(c))) continue;
+    CAPTURE(target.name);
+    Problem expected(c, 11), got(c, 11);
+    for (Problem* p : {&expected, &got}) {
+      p->args.softmax = true;
+      p->args.bias = {};
+      p->heads[0].score_scale *= 1e-3f;
+      p->heads[0].out_scale = 0x1p+100f;
+      for (size_t i = 0; i < p->mask.size(); ++i) {
+        const size_t key = i % c.keys;
+        p->mask[i] = key == 0 ? 0 : -86.0f - 0.4f * static_cast<float>(key);
+      }
+      p->args.mask = {p->mask.data(), 0,
+                      static_cast<ptrdiff_t>(c.keys * sizeof(float))};
+      for (size_t i = 0; i < c.head_dim; ++i)
+        p->v.view().data[i] = static_cast<uint8_t>(p->heads[0].zv);
+    }
+    REQUIRE(expected.Run(Reference(), 0, c.queries, false));
+    REQUIRE(got.Run(*target.kernel, 0, c.queries, false));
+    REQUIRE(expected.floats.As<float>()[0] != 0.0f);
+    REQUIRE(SameBytes(got.floats, expected.floats));
+  }
+}
+
 // Without a fused multiply-add exp differs in its last bits.
 TEST_CASE("unfused targets agree on codes closely") {
   const Case c{64, 64, 2, 32, kWidths[5]};
