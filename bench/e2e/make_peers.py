@@ -27,7 +27,8 @@ def images(count: int) -> np.ndarray:
 
 def make_fp32(out: Path, size: str) -> None:
     script = ROOT / "models" / SIZES[size] / "export.py"
-    subprocess.run([sys.executable, str(script), "--size", size, "--plain", "--out", str(out)], check=True)
+    plain = ["--act", "plain"] if SIZES[size] == "tervit" else ["--plain"]
+    subprocess.run([sys.executable, str(script), "--size", size, *plain, "--out", str(out)], check=True)
     (out / f"{size}_plain.onnx").rename(out / "fp32.onnx")
 
 
