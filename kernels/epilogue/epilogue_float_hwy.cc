@@ -156,6 +156,20 @@ HWY_INLINE void TileSigns(const EpilogueArgs& args, const TilePlace& at,
   }
 }
 
+// The tile is one block, so vector v of a row belongs to virtual lanes v *
+// kLanes on.
+HWY_INLINE void TileLanes(const EpilogueArgs& args, const TilePlace& at,
+                          const Tile& t) {
+  const DF d;
+  for (size_t i = 0; i < at.real; ++i) {
+    float* lanes = args.lane_sums + at.row[i] * kBlock;
+    for (size_t v = 0; v < kVecs; ++v) {
+      float* lane = lanes + v * kLanes;
+      hn::StoreU(hn::Add(hn::LoadU(d, lane), t[i][v]), d, lane);
+    }
+  }
+}
+
 template <bool kInteger>
 HWY_INLINE void FinishTile(const EpilogueArgs& args, const TilePlace& at,
                            const char* const (&strip)[kTileRows]) {
@@ -173,7 +187,61 @@ HWY_INLINE void FinishTile(const EpilogueArgs& args, const TilePlace& at,
     for (size_t v = 0; v < kVecs; ++v)
       hn::StoreU(Canonical(t[i][v]), DF(), out + v * kLanes);
   }
+  if (args.lane_sums != nullptr) TileLanes(args, at, t);
   if (args.codes.sign != nullptr) TileSigns(args, at, t);
+}
+
+// What most linear layers want, fl(acc * scale) [+ bias] [+ residual], row by
+// row with the lane sums in registers: a third of a tile's time.
+bool IsPlain(const EpilogueArgs& args) {
+  return args.correction == nullptr && args.row_term == nullptr &&
+         args.row_scale == nullptr && args.step_count == 0 &&
+         args.codes.sign == nullptr;
+}
+
+template <bool kBias, bool kResidual>
+void PlainRows(const EpilogueArgs& args, const EpilogueStrip& s) {
+  const DF d;
+  const size_t cols = s.cols / kBlock * kBlock;
+  const float* HWY_RESTRICT scale = args.scale + s.col;
+  const float* HWY_RESTRICT bias = kBias ? args.bias + s.col : nullptr;
+  for (size_t r = 0; r < s.rows; ++r) {
+    const size_t row = s.row + r;
+    const int32_t* HWY_RESTRICT acc = RowAt<int32_t>(s.strip, s.stride, r);
+    // May be the output itself.
+    const float* residual =
+        kResidual
+            ? RowAt<float>(args.residual, args.residual_stride, row) + s.col
+            : nullptr;
+    float* out = RowAt(args.out_f32, args.out_stride, row) + s.col;
+    float* lanes =
+        args.lane_sums != nullptr ? args.lane_sums + row * kBlock : nullptr;
+    LaneSum sum;
+    if (lanes != nullptr) sum = LoadLanes(lanes);
+    for (size_t j = 0; j < cols; j += kBlock) {
+      for (size_t v = 0; v < kVecs; ++v) {
+        const size_t n = j + v * kLanes;
+        VF y = hn::Mul(hn::ConvertTo(d, hn::LoadU(DI(), acc + n)),
+                       hn::LoadU(d, scale + n));
+        if constexpr (kBias) y = hn::Add(y, hn::LoadU(d, bias + n));
+        if constexpr (kResidual) y = hn::Add(hn::LoadU(d, residual + n), y);
+        hn::StoreU(Canonical(y), d, out + n);
+        sum.lane[v] = hn::Add(sum.lane[v], y);
+      }
+    }
+    for (size_t v = 0; v < kVecs && lanes != nullptr; ++v)
+      hn::StoreU(sum.lane[v], d, lanes + v * kLanes);
+  }
+}
+
+void Plain(const EpilogueArgs& args, const EpilogueStrip& s) {
+  if (args.bias == nullptr) {
+    args.residual == nullptr ? PlainRows<false, false>(args, s)
+                             : PlainRows<false, true>(args, s);
+  } else {
+    args.residual == nullptr ? PlainRows<true, false>(args, s)
+                             : PlainRows<true, true>(args, s);
+  }
 }
 
 // All columns of a strip that fill tiles.
@@ -429,13 +497,13 @@ void ChunkRows(const EpilogueArgs& args, const EpilogueStrip& s) {
 
 template <bool kInteger>
 void FloatKind(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
-  bool tiles = args.lane_sums == nullptr;
+  bool tiles = true;
   for (size_t i = 0; i < args.step_count; ++i)
     tiles &= args.steps[i].kind != EpilogueStep::Kind::kGelu;
   // A word of signs is written by tiles or by a chunk.
   if (!tiles || (args.codes.sign != nullptr && s.cols % kBlock != 0))
     return ChunkRows<kInteger, FloatSink>(args, s);
-  TileRows<kInteger>(args, s);
+  kInteger&& IsPlain(args) ? Plain(args, s) : TileRows<kInteger>(args, s);
   const size_t done = s.cols / kBlock * kBlock;
   if (done == s.cols) return;
   ChunkRows<kInteger, FloatSink>(
