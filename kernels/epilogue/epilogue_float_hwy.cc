@@ -265,14 +265,18 @@ void TileRows(const EpilogueArgs& args, const EpilogueStrip& s) {
 }
 
 // --- Chunks.
-constexpr size_t kChunk = 64;  // floats: at most a word of output planes
+constexpr size_t kChunk = 64;     // floats: at most a word of output planes
+constexpr size_t kChunkRows = 4;  // so that their chains of operations overlap
 
-// Channels [col, col + width) of row `row` of the product, width <= kChunk. The
-// last vector may go past the width: its lanes there hold anything.
+// Channels [col, col + width) of rows [row, row + rows) of the product, width
+// <= kChunk, rows <= kChunkRows. The last vector of a row may go past the
+// width: its lanes there hold anything.
 struct Chunk {
   const EpilogueArgs& args;
-  size_t row, col, width;
-  float* y;  // [kChunk], aligned
+  size_t row, rows, col, width;
+  float* y;  // [kChunkRows][kChunk], aligned
+
+  float* Row(size_t r) const { return y + r * kChunk; }
 };
 
 // A whole vector from an array that ends after `count` elements.
@@ -290,61 +294,71 @@ HWY_INLINE VF LoadFloats(const float* x, size_t count) {
   return hn::Load(DF(), block);
 }
 
-// y[i] = op(y[i], values[i]).
+// y[r][i] = op(y[r][i], values[i]), the values a row further every `stride`
+// bytes.
 template <class Op>
-HWY_INLINE void WithArray(const Chunk& c, const float* values, const Op& op) {
+HWY_INLINE void WithArray(const Chunk& c, const float* values, const Op& op,
+                          ptrdiff_t stride = 0) {
   const DF d;
-  for (size_t i = 0; i < c.width; i += kLanes) {
-    const VF value = LoadFloats(values + i, c.width - i);
-    hn::Store(op(hn::Load(d, c.y + i), value), d, c.y + i);
+  for (size_t r = 0; r < c.rows; ++r) {
+    const float* row = RowAt<float>(values, stride, r);
+    float* y = c.Row(r);
+    for (size_t i = 0; i < c.width; i += kLanes) {
+      const VF value = LoadFloats(row + i, c.width - i);
+      hn::Store(op(hn::Load(d, y + i), value), d, y + i);
+    }
   }
 }
 
 template <class Op>
 HWY_INLINE void Alone(const Chunk& c, const Op& op) {
   const DF d;
-  for (size_t i = 0; i < c.width; i += kLanes)
-    hn::Store(op(hn::Load(d, c.y + i)), d, c.y + i);
+  for (size_t r = 0; r < c.rows; ++r) {
+    float* y = c.Row(r);
+    for (size_t i = 0; i < c.width; i += kLanes)
+      hn::Store(op(hn::Load(d, y + i)), d, y + i);
+  }
 }
 
 HWY_INLINE void AddResidual(const Chunk& c) {
   const float* row =
       RowAt<float>(c.args.residual, c.args.residual_stride, c.row);
-  WithArray(c, row + c.col, AddOp());
+  WithArray(c, row + c.col, AddOp(), c.args.residual_stride);
 }
 
 // fl(float(acc') * scale), with the corrections of acc', then the bias.
-void ConvertIntegers(const Chunk& c, const int32_t* acc) {
+void ConvertIntegers(const Chunk& c, size_t r, const int32_t* acc) {
   const DF d;
   const DI di;
   const EpilogueArgs& args = c.args;
+  const size_t row = c.row + r;
   const VF row_scale =
-      hn::Set(d, args.row_scale != nullptr ? args.row_scale[c.row] : 1.0f);
+      hn::Set(d, args.row_scale != nullptr ? args.row_scale[row] : 1.0f);
   for (size_t i = 0; i < c.width; i += kLanes) {
     const size_t rest = c.width - i, n = c.col + i;
     VI x = LoadIntegers(acc + i, rest);
     if (args.correction != nullptr)
       x = hn::Add(x, LoadIntegers(args.correction + n, rest));
     if (args.row_term != nullptr) {
-      x = hn::Add(x, hn::Mul(hn::Set(di, args.row_term[c.row]),
+      x = hn::Add(x, hn::Mul(hn::Set(di, args.row_term[row]),
                              LoadIntegers(args.column_term + n, rest)));
     }
     // Multiplying by a row scale of 1 changes nothing.
     const VF scale = hn::Mul(LoadFloats(args.scale + n, rest), row_scale);
     VF y = hn::Mul(hn::ConvertTo(d, x), scale);
     if (args.bias != nullptr) y = hn::Add(y, LoadFloats(args.bias + n, rest));
-    hn::Store(y, d, c.y + i);
+    hn::Store(y, d, c.Row(r) + i);
   }
 }
 
-void CopyFloats(const Chunk& c, const float* acc) {
+void CopyFloats(const Chunk& c, size_t r, const float* acc) {
   const EpilogueArgs& args = c.args;
   for (size_t i = 0; i < c.width; i += kLanes) {
     const size_t rest = c.width - i, n = c.col + i;
     VF y = LoadFloats(acc + i, rest);
     if (args.scale != nullptr) y = hn::Mul(y, LoadFloats(args.scale + n, rest));
     if (args.bias != nullptr) y = hn::Add(y, LoadFloats(args.bias + n, rest));
-    hn::Store(y, DF(), c.y + i);
+    hn::Store(y, DF(), c.Row(r) + i);
   }
 }
 
@@ -367,15 +381,18 @@ HWY_NOINLINE void ApplyStep(const Chunk& c, const EpilogueStep& step) {
   }
 }
 
-// acc: the strip's element of the chunk's first channel. Not inlined: once for
-// each kind of strip is enough, and inlined into every sink it makes the
-// library half as big again.
+// acc: the strip's element of the chunk's first channel and row. Not inlined:
+// once for each kind of strip is enough, and inlined into every sink it makes
+// the library half as big again.
 template <bool kInteger>
-HWY_NOINLINE void FinishChunk(const Chunk& c, const void* acc) {
-  if constexpr (kInteger) {
-    ConvertIntegers(c, static_cast<const int32_t*>(acc));
-  } else {
-    CopyFloats(c, static_cast<const float*>(acc));
+HWY_NOINLINE void FinishChunk(const Chunk& c, const void* acc,
+                              ptrdiff_t stride) {
+  for (size_t r = 0; r < c.rows; ++r) {
+    if constexpr (kInteger) {
+      ConvertIntegers(c, r, RowAt<int32_t>(acc, stride, r));
+    } else {
+      CopyFloats(c, r, RowAt<float>(acc, stride, r));
+    }
   }
   const EpilogueArgs& args = c.args;
   bool residual_added = args.residual == nullptr;
@@ -402,36 +419,42 @@ struct FloatSink {
     return HWY_MIN(kChunk, rest);
   }
   void Put(const Chunk& c) {
+    for (size_t r = 0; r < c.rows; ++r) PutRow(c, r);
+    if (args.codes.sign != nullptr) PutSigns(c);
+  }
+  void PutRow(const Chunk& c, size_t r) const {
     const DF d;
+    float* y = c.Row(r);
     float* HWY_RESTRICT out =
-        RowAt(args.out_f32, args.out_stride, c.row) + c.col;
+        RowAt(args.out_f32, args.out_stride, c.row + r) + c.col;
     size_t i = 0;
     for (; i + kLanes <= c.width; i += kLanes)
-      hn::StoreU(Canonical(hn::Load(d, c.y + i)), d, out + i);
+      hn::StoreU(Canonical(hn::Load(d, y + i)), d, out + i);
     if (i < c.width) {
-      hn::Store(Canonical(hn::Load(d, c.y + i)), d, c.y + i);
-      memcpy(out + i, c.y + i, (c.width - i) * sizeof(float));
+      hn::Store(Canonical(hn::Load(d, y + i)), d, y + i);
+      memcpy(out + i, y + i, (c.width - i) * sizeof(float));
     }
-    if (args.lane_sums != nullptr) AddLanes(c);
-    if (args.codes.sign != nullptr) PutSigns(c);
+    if (args.lane_sums != nullptr) AddLanes(c, r);
   }
   // The chunk is a word of the planes.
   void PutSigns(const Chunk& c) const {
     if (args.sign_shift != nullptr)
       WithArray(c, args.sign_shift + c.col, AddOp());
-    StoreWord(args.codes, c.row, c.col / 64,
-              WordCodes(FloatRow{c.y}, 0, c.width, SignQuantiser{}));
+    for (size_t r = 0; r < c.rows; ++r) {
+      StoreWord(args.codes, c.row + r, c.col / 64,
+                WordCodes(FloatRow{c.Row(r)}, 0, c.width, SignQuantiser{}));
+    }
   }
   // Strips and chunks start at multiples of 16, so element i of the chunk is of
   // lane i mod 16.
-  void AddLanes(const Chunk& c) const {
+  void AddLanes(const Chunk& c, size_t r) const {
     const DF d;
-    float* lanes = args.lane_sums + c.row * kBlock;
+    float* lanes = args.lane_sums + (c.row + r) * kBlock;
     LaneSum sum = LoadLanes(lanes);
     for (size_t i = 0; i < c.width; i += kBlock) {
       const size_t rest = c.width - i;
       for (size_t v = 0; v < kVecs; ++v) {
-        const VF y = hn::Load(d, c.y + i + v * kLanes);
+        const VF y = hn::Load(d, c.Row(r) + i + v * kLanes);
         sum.lane[v] = hn::Add(
             sum.lane[v],
             rest >= kBlock ? y : hn::IfThenElseZero(BlockMask(v, rest), y));
@@ -449,9 +472,18 @@ struct ByteSink {
   HWY_INLINE size_t Width(size_t, size_t rest) const {
     return HWY_MIN(kChunk, rest);
   }
+  HWY_INLINE void PutRow(const Chunk& c, size_t r, const Bytes& bytes) const {
+    ByteRow(FloatRow{c.Row(r)}, bytes, c.col, c.width,
+            RowAt(args.bytes.data, args.bytes.stride, c.row + r) + c.col);
+  }
   void Put(const Chunk& c) {
-    ByteRow(FloatRow{c.y}, Bytes(args.quantiser, c.row), c.col, c.width,
-            RowAt(args.bytes.data, args.bytes.stride, c.row) + c.col);
+    const ByteQuantiser& q = args.quantiser;
+    if (q.per == ScalePer::kRow) {
+      for (size_t r = 0; r < c.rows; ++r) PutRow(c, r, Bytes(q, c.row + r));
+    } else {
+      const Bytes bytes(q, c.row);
+      for (size_t r = 0; r < c.rows; ++r) PutRow(c, r, bytes);
+    }
   }
 };
 
@@ -472,23 +504,26 @@ struct SignSink {
       group = c.col / p.group;
       quantiser = MakeSignQuantiser(args.a, args.z, group);
     }
-    StoreWord(p, c.row, group * GroupWords(p.group) + c.col % p.group / 64,
-              WordCodes(FloatRow{c.y}, 0, c.width, quantiser));
+    for (size_t r = 0; r < c.rows; ++r) {
+      StoreWord(p, c.row + r,
+                group * GroupWords(p.group) + c.col % p.group / 64,
+                WordCodes(FloatRow{c.Row(r)}, 0, c.width, quantiser));
+    }
   }
 };
 
 template <bool kInteger, class Sink>
 void ChunkRows(const EpilogueArgs& args, const EpilogueStrip& s) {
-  HWY_ALIGN float y[kChunk];
-  for (size_t i = 0; i < kChunk; ++i) y[i] = 0;
+  HWY_ALIGN float y[kChunkRows * kChunk];
+  for (float& value : y) value = 0;
   Sink sink{args};
-  for (size_t r = 0; r < s.rows; ++r) {
-    const size_t row = s.row + r;
+  for (size_t r = 0; r < s.rows; r += kChunkRows) {
+    const size_t rows = HWY_MIN(kChunkRows, s.rows - r);
     const char* acc = RowAt<char>(s.strip, s.stride, r);
     for (size_t j = 0; j < s.cols;) {
       const size_t width = sink.Width(s.col + j, s.cols - j);
-      const Chunk chunk{args, row, s.col + j, width, y};
-      FinishChunk<kInteger>(chunk, acc + j * sizeof(float));
+      const Chunk chunk{args, s.row + r, rows, s.col + j, width, y};
+      FinishChunk<kInteger>(chunk, acc + j * sizeof(float), s.stride);
       sink.Put(chunk);
       j += width;
     }
