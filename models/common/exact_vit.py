@@ -12,15 +12,12 @@ from typing import Protocol
 
 import fp32
 import numpy as np
+from parameters import array
 from tape import Tape, exact_product, write_records
-from torch import Tensor, nn
+from torch import nn
 from vit import Attention, Block, VisionTransformer
 
 f32 = np.float32
-
-
-def array(t: Tensor) -> np.ndarray:
-    return t.detach().numpy().astype(f32)
 
 
 @dataclass

@@ -5,13 +5,17 @@ import torch
 from torch import nn
 
 
-def random_images(cfg, count: int, seed: int) -> np.ndarray:
+def random_fields(count: int, channels: int, height: int, width: int, seed: int) -> np.ndarray:
     """Smooth colour fields with noise, normalised as photographs are: float32 [count, C, H, W]."""
     rng = np.random.default_rng(seed)
-    coarse = torch.from_numpy(rng.standard_normal((count, cfg.channels, 7, 7), dtype=np.float32))
-    smooth = nn.functional.interpolate(coarse, size=(cfg.image, cfg.image), mode="bilinear")
-    fine = rng.standard_normal((count, cfg.channels, cfg.image, cfg.image), dtype=np.float32)
+    coarse = torch.from_numpy(rng.standard_normal((count, channels, 7, 7), dtype=np.float32))
+    smooth = nn.functional.interpolate(coarse, size=(height, width), mode="bilinear")
+    fine = rng.standard_normal((count, channels, height, width), dtype=np.float32)
     return smooth.numpy() + np.float32(0.3) * fine
+
+
+def random_images(cfg, count: int, seed: int) -> np.ndarray:
+    return random_fields(count, cfg.channels, cfg.image, cfg.image, seed)
 
 
 @torch.no_grad()

@@ -13,21 +13,12 @@ import numpy as np
 import onnx
 from model import Dgcnn, PointNet, SetAbstraction, Transform
 from onnx import numpy_helper
+from parameters import affine, array
 from quantizers import BiFc, RealFc
 from tape import Tape, exact_product, write_records
-from torch import Tensor, nn
+from torch import nn
 
 f32, f64 = np.float32, np.float64
-
-
-def array(t: Tensor) -> np.ndarray:
-    return t.detach().numpy().astype(f32)
-
-
-def affine(bn: nn.Module) -> tuple[np.ndarray, np.ndarray]:
-    gamma, beta, mean, var = (array(t).astype(f64) for t in (bn.weight, bn.bias, bn.running_mean, bn.running_var))
-    factor = gamma / np.sqrt(var + f64(f32(bn.eps)))
-    return factor.astype(f32), (beta - mean * factor).astype(f32)
 
 
 def prelu(x: np.ndarray, layer: nn.PReLU) -> np.ndarray:

@@ -8,7 +8,8 @@ GELU, biases and the residual stream stay fp32. Without bits the network is plai
 from functools import partial
 
 import common  # noqa: F401  (../common)
-from quantizers import ActQ, LinearQ, PatchEmbedQ
+from lsq import ActQ, LinearQ
+from quantizers import PatchEmbedQ
 from vit import Config, Parts, VisionTransformer
 
 EDGE_BITS = 8

@@ -11,22 +11,13 @@ from pathlib import Path
 import common  # noqa: F401  (../common)
 import torch
 import training
-from calibrate import set_scales
+from lsq import keep_scales_off_zero, set_scales, set_spelled_out
 from model import WIDTHS, qvit
-from quantizers import set_spelled_out
 from vit import CONFIGS
 
-SMALLEST_SCALE = 1e-4
 BATCH = 64
 # By bits: epochs and learning rate.
 SCHEDULES = {4: (0.16, 4e-4), 3: (0.25, 5e-4), 2: (0.6, 1e-3)}
-
-
-@torch.no_grad()
-def keep_scales_off_zero(model: torch.nn.Module) -> None:
-    for name, p in model.named_parameters():
-        if name.endswith("alpha"):
-            p.copy_(torch.where(p < 0, p.clamp(max=-SMALLEST_SCALE), p.clamp(min=SMALLEST_SCALE)))
 
 
 def main() -> None:

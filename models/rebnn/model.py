@@ -9,7 +9,8 @@ A `plain` model is the float network of the same shape, for engines without 1-bi
 from dataclasses import dataclass
 
 import torch
-from quantizers import BinaryActivation, BinaryConv, Shift
+from quantizers import BinaryActivation, BinaryConv
+from react import Shift
 from torch import Tensor, nn
 
 

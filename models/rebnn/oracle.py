@@ -13,21 +13,12 @@ import numpy as np
 import onnx
 from model import Block, ReBnn
 from numpy.lib.stride_tricks import sliding_window_view
+from parameters import affine, array, channel
 from tape import Tape, exact_product, write_records
 from onnx import numpy_helper
-from torch import Tensor, nn
+from torch import nn
 
 f32, f64 = np.float32, np.float64
-
-
-def array(t: Tensor) -> np.ndarray:
-    return t.detach().numpy().astype(f32)
-
-
-def affine(bn: nn.BatchNorm2d) -> tuple[np.ndarray, np.ndarray]:
-    gamma, beta, mean, var = (array(t).astype(f64) for t in (bn.weight, bn.bias, bn.running_mean, bn.running_var))
-    factor = gamma / np.sqrt(var + f64(f32(bn.eps)))
-    return factor.astype(f32), (beta - mean * factor).astype(f32)
 
 
 def windows(x: np.ndarray, kernel: int, stride: int, pad: int, value=0) -> np.ndarray:
@@ -59,8 +50,13 @@ def average2x2(x: np.ndarray) -> np.ndarray:
     return total / f32(4)
 
 
-def channel(t: Tensor) -> np.ndarray:
-    return array(t).reshape(-1, 1, 1)
+def mean_and_head(tape: Tape, head: nn.Linear, x: np.ndarray) -> np.ndarray:
+    """x [C, H, W] -> logits; the mean's sum runs over pixels in their order."""
+    total = np.zeros(len(x), f32)
+    for pixel in x.reshape(len(x), -1).T:
+        total = total + pixel
+    mean = total / f32(x[0].size)
+    return tape.record("logits", fp32.gemm(mean[None], array(head.weight), array(head.bias))[0])
 
 
 def run_block(tape: Tape, name: str, block: Block, x: np.ndarray, shortcuts: Filters) -> np.ndarray:
@@ -88,11 +84,7 @@ def run(model: ReBnn, filters: Filters, image: np.ndarray, tape: Tape) -> np.nda
     x = windows(x, 3, 2, 1, -np.inf).max(axis=(3, 4)).transpose(2, 0, 1)
     for i, block in enumerate(model.blocks):
         x = run_block(tape, f"block{i}", block, x, shortcuts)
-    total = np.zeros(len(x), f32)
-    for pixel in x.reshape(len(x), -1).T:
-        total = total + pixel
-    mean = total / f32(x[0].size)
-    return tape.record("logits", fp32.gemm(mean[None], array(model.head.weight), array(model.head.bias))[0])
+    return mean_and_head(tape, model.head, x)
 
 
 def report(model: ReBnn, filters: Filters, images: np.ndarray) -> list[dict]:

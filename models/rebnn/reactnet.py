@@ -9,7 +9,8 @@ Weights are mean|W| sign(W), a mean for each filter.
 from dataclasses import dataclass
 
 import torch
-from quantizers import BinaryActivation, MeanBinaryConv, Shift
+from quantizers import BinaryActivation, MeanBinaryConv
+from react import Shift
 from torch import Tensor, nn
 
 

@@ -4,8 +4,11 @@ signs that it reads, and BLOCK.stream, what RPReLU makes of it; two 1x1 convolut
 The scale mean|W| is the graph's own: means over columns, rows and channels in turn, in fp32.
 """
 
+import common  # noqa: F401  (../common)
+import fp32
 import numpy as np
-from oracle import Filters, affine, array, average2x2, channel, conv, fp32, windows
+from oracle import Filters, average2x2, conv, mean_and_head, windows
+from parameters import affine, array, channel
 from quantizers import MeanBinaryConv
 from reactnet import BinaryUnit, ReActBlock, ReActNet, RPReLU
 from tape import Tape, exact_product, write_records
@@ -58,11 +61,7 @@ def run(model: ReActNet, filters: Filters, image: np.ndarray, tape: Tape) -> np.
     x = conv(image, filters[0], 2)
     for i, block in enumerate(model.blocks):
         x = run_block(tape, 2 * i, block, x)
-    total = np.zeros(len(x), f32)
-    for pixel in x.reshape(len(x), -1).T:
-        total = total + pixel
-    mean = total / f32(x[0].size)
-    return tape.record("logits", fp32.gemm(mean[None], array(model.head.weight), array(model.head.bias))[0])
+    return mean_and_head(tape, model.head, x)
 
 
 def report(model: ReActNet, filters: Filters, images: np.ndarray) -> list[dict]:
