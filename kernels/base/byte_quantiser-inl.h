@@ -133,7 +133,7 @@ struct UniformBytes {
 // A scale of its own for every column.
 template <bool kMultiply>
 struct ColumnBytes {
-  const ByteQuantiser& q;
+  ByteQuantiser q;  // a copy: bytes are stored, which may be any object's
   bool after;
   // Of a zero point before the rounding, which is all of it that varies: made
   // for every vector, these constants took twice the time of the codes.

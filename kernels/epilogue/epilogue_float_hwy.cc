@@ -330,24 +330,28 @@ HWY_INLINE void AddResidual(const Chunk& c) {
 void ConvertIntegers(const Chunk& c, size_t r, const int32_t* acc) {
   const DF d;
   const DI di;
+  // Copies: the compiler would read the members again after every store.
   const EpilogueArgs& args = c.args;
-  const size_t row = c.row + r;
+  const size_t row = c.row + r, width = c.width, first = c.col;
+  const int32_t *correction = args.correction, *term = args.column_term;
+  const float *scales = args.scale, *bias = args.bias;
+  float* HWY_RESTRICT y = c.Row(r);
+  const bool has_term = args.row_term != nullptr;
+  const VI row_term = hn::Set(di, has_term ? args.row_term[row] : 0);
   const VF row_scale =
       hn::Set(d, args.row_scale != nullptr ? args.row_scale[row] : 1.0f);
-  for (size_t i = 0; i < c.width; i += kLanes) {
-    const size_t rest = c.width - i, n = c.col + i;
+  for (size_t i = 0; i < width; i += kLanes) {
+    const size_t rest = width - i, n = first + i;
     VI x = LoadIntegers(acc + i, rest);
-    if (args.correction != nullptr)
-      x = hn::Add(x, LoadIntegers(args.correction + n, rest));
-    if (args.row_term != nullptr) {
-      x = hn::Add(x, hn::Mul(hn::Set(di, args.row_term[row]),
-                             LoadIntegers(args.column_term + n, rest)));
-    }
+    if (correction != nullptr)
+      x = hn::Add(x, LoadIntegers(correction + n, rest));
+    if (has_term)
+      x = hn::Add(x, hn::Mul(row_term, LoadIntegers(term + n, rest)));
     // Multiplying by a row scale of 1 changes nothing.
-    const VF scale = hn::Mul(LoadFloats(args.scale + n, rest), row_scale);
-    VF y = hn::Mul(hn::ConvertTo(d, x), scale);
-    if (args.bias != nullptr) y = hn::Add(y, LoadFloats(args.bias + n, rest));
-    hn::Store(y, d, c.Row(r) + i);
+    const VF scale = hn::Mul(LoadFloats(scales + n, rest), row_scale);
+    VF value = hn::Mul(hn::ConvertTo(d, x), scale);
+    if (bias != nullptr) value = hn::Add(value, LoadFloats(bias + n, rest));
+    hn::Store(value, d, y + i);
   }
 }
 
