@@ -12,7 +12,11 @@
 namespace bittern::kernels {
 namespace {
 
-constexpr size_t kStripBytes = 8 << 10;         // a quarter of a 32 KiB L1
+constexpr size_t kStripBytes = 8 << 10;  // a quarter of a 32 KiB L1
+// Floats of an output pixel that a strip writes in one go, if it has so many:
+// 64 of them, four lines of memory here and there, go half as fast as images
+// beyond L3 are walked in order.
+constexpr size_t kWideCols = 256;
 constexpr size_t kDirectStripBytes = 16 << 10;  // it reads little else from L1
 constexpr size_t kBlockBytes = 48 << 10;      // of gathered windows: L2 at most
 constexpr size_t kBandBytes = 64 << 10;       // of packed image rows
@@ -21,6 +25,19 @@ constexpr size_t kMostBandBytes = 256 << 10;  // for a single output row
 // Columns of a strip: whole tiles and whole units, or all of them.
 size_t StripCols(size_t n, size_t nr, size_t unit) {
   return std::min(std::lcm(nr, unit), RoundUp(n, nr));
+}
+
+// The same for floats; kernels that unpack weights in every call like many rows
+// better.
+size_t GatherCols(const ConvPlan& plan) {
+  const size_t n = plan.query.geometry.GroupOut();
+  const GemmKernel& gemm = *plan.kernel.gemm;
+  const size_t cols = StripCols(n, gemm.nr, plan.query.unit);
+  const EpilogueKind kind = plan.epilogue->kind;
+  const bool floats =
+      kind == EpilogueKind::kScaleF32 || kind == EpilogueKind::kFloatF32;
+  if (!floats || gemm.strip_bytes != 0 || cols >= kWideCols) return cols;
+  return std::min(kWideCols / cols * cols, RoundUp(n, cols));
 }
 
 // Lays parts out one after the other in scratch, each aligned to 64.
@@ -59,8 +76,7 @@ void PlanGather(ConvPlan& plan) {
   const size_t n = g.GroupOut(), k = g.K();
   plan.gathers = NeedsGather(q);
   plan.joins_groups = g.groups > 1 && n % q.unit != 0;
-  plan.strip_cols =
-      plan.joins_groups ? RoundUp(g.oc, 16) : StripCols(n, gemm.nr, q.unit);
+  plan.strip_cols = plan.joins_groups ? RoundUp(g.oc, 16) : GatherCols(plan);
   const size_t row_bytes = plan.strip_cols * sizeof(int32_t);
   plan.strip_rows =
       std::max<size_t>(1, kStripBytes / row_bytes / gemm.mr) * gemm.mr;
