@@ -31,22 +31,22 @@ HWY_PUSH_ATTRIBUTES("avx,avx2")
 namespace bittern::kernels {
 namespace {
 
-// Two or four vectors of 32 channels in bytes: of the weights of one group, or
+// Two to four vectors of 32 channels in bytes: of the weights of one group, or
 // of one row's sums.
-template <bool kFour>
+template <size_t kVectors>
 struct LutTile {
   __m256i c0, c1, c2, c3;
 };
 
 // 16-bit sums of one row: of the odd bytes alone, and of whole lanes (odd byte
 // * 256 + even byte), which saves a mask per widening.
-template <bool kFour>
+template <size_t kVectors>
 struct LutWide {
-  LutTile<kFour> both, odd;
+  LutTile<kVectors> both, odd;
 };
 
-template <bool kFour>
-HWY_INLINE LutWide<kFour> StartWide(uint16_t start) {
+template <size_t kVectors>
+HWY_INLINE LutWide<kVectors> StartWide(uint16_t start) {
   const __m256i o = _mm256_set1_epi16(static_cast<int16_t>(start));
   const __m256i b = _mm256_set1_epi16(
       static_cast<int16_t>(static_cast<uint16_t>(start * 257u)));
@@ -67,14 +67,12 @@ HWY_INLINE void WidenVector(__m256i bytes, __m256i& both, __m256i& odd) {
   odd = _mm256_add_epi16(odd, _mm256_srli_epi16(bytes, 8));
 }
 
-template <bool kFour>
-HWY_INLINE void Widen(const LutTile<kFour>& bytes, LutWide<kFour>& wide) {
+template <size_t kVectors>
+HWY_INLINE void Widen(const LutTile<kVectors>& bytes, LutWide<kVectors>& wide) {
   WidenVector(bytes.c0, wide.both.c0, wide.odd.c0);
   WidenVector(bytes.c1, wide.both.c1, wide.odd.c1);
-  if constexpr (kFour) {
-    WidenVector(bytes.c2, wide.both.c2, wide.odd.c2);
-    WidenVector(bytes.c3, wide.both.c3, wide.odd.c3);
-  }
+  if constexpr (kVectors > 2) WidenVector(bytes.c2, wide.both.c2, wide.odd.c2);
+  if constexpr (kVectors > 3) WidenVector(bytes.c3, wide.both.c3, wide.odd.c3);
 }
 
 // The first 16 of a vector's 32 channels; the others are `odd`.

@@ -32,9 +32,9 @@ HWY_PUSH_ATTRIBUTES("avx,avx2")
 namespace bittern::kernels {
 namespace {
 
-using Tile = LutTile<true>;  // of the filters of one step, or of one pixel's or
-                             // two pixels' sums
-using Wide = LutWide<true>;
+using Tile = LutTile<4>;  // of the filters of one step, or of one pixel's or
+                          // two pixels' sums
+using Wide = LutWide<4>;
 
 HWY_INLINE Tile Zeros() {
   const __m256i zero = _mm256_setzero_si256();
@@ -124,7 +124,7 @@ void Block(const DirectArgs& args, const DirectPixel* pixels, size_t count,
   // So that the 4 of each table entry cancels.
   const auto start =
       static_cast<uint16_t>(0 - 4 * args.rows * args.runs * args.steps);
-  Wide wide0 = StartWide<true>(start), wide1 = wide0;
+  Wide wide0 = StartWide<4>(start), wide1 = wide0;
   Tile sum0 = Zeros(), sum1 = Zeros();
   size_t used = 0;
   for (size_t y = 0; y < args.rows; ++y) {

@@ -42,35 +42,32 @@ struct LutRows {  // left rows and strip rows; strides in elements
   size_t strip_stride;
 };
 
-template <bool kFour>
-HWY_INLINE void NextDigit(LutTile<kFour>& sums) {
+template <size_t kVectors>
+HWY_INLINE void NextDigit(LutTile<kVectors>& sums) {
   sums.c0 = _mm256_slli_epi16(sums.c0, 2);
   sums.c1 = _mm256_slli_epi16(sums.c1, 2);
-  if constexpr (kFour) {
-    sums.c2 = _mm256_slli_epi16(sums.c2, 2);
-    sums.c3 = _mm256_slli_epi16(sums.c3, 2);
-  }
+  if constexpr (kVectors > 2) sums.c2 = _mm256_slli_epi16(sums.c2, 2);
+  if constexpr (kVectors > 3) sums.c3 = _mm256_slli_epi16(sums.c3, 2);
 }
 
-template <bool kFour>
-HWY_INLINE LutTile<kFour> LoadTile(const uint8_t* w) {
+template <size_t kVectors>
+HWY_INLINE LutTile<kVectors> LoadTile(const uint8_t* w) {
   const auto* p = reinterpret_cast<const __m256i*>(w);
   const __m256i w0 = _mm256_loadu_si256(p), w1 = _mm256_loadu_si256(p + 1);
-  if constexpr (kFour)
-    return {w0, w1, _mm256_loadu_si256(p + 2), _mm256_loadu_si256(p + 3)};
-  return {w0, w1, w0, w1};
+  if constexpr (kVectors == 2) return {w0, w1, w0, w1};
+  const __m256i w2 = _mm256_loadu_si256(p + 2);
+  if constexpr (kVectors == 3) return {w0, w1, w2, w2};
+  return {w0, w1, w2, _mm256_loadu_si256(p + 3)};
 }
 
-template <bool kFour>
-HWY_INLINE void Step(const LutTile<kFour>& w, const uint8_t* table_row,
-                     LutTile<kFour>& sum) {
+template <size_t kVectors>
+HWY_INLINE void Step(const LutTile<kVectors>& w, const uint8_t* table_row,
+                     LutTile<kVectors>& sum) {
   const __m256i row = LoadTableRow(table_row);
   LookUp(row, w.c0, sum.c0);
   LookUp(row, w.c1, sum.c1);
-  if constexpr (kFour) {
-    LookUp(row, w.c2, sum.c2);
-    LookUp(row, w.c3, sum.c3);
-  }
+  if constexpr (kVectors > 2) LookUp(row, w.c2, sum.c2);
+  if constexpr (kVectors > 3) LookUp(row, w.c3, sum.c3);
 }
 
 // finish(sums, states, j): 16 sums of channels j .. j + 15 of the row of
@@ -82,31 +79,31 @@ HWY_INLINE void StoreVector(__m256i both, __m256i odd, const Finish& finish,
   StoreSixteen(finish(odd, states, j + 16), strip + j + 16);
 }
 
-template <bool kFour, class Finish>
-HWY_INLINE void StoreRow(const LutWide<kFour>& wide, const LutRows& rows,
+template <size_t kVectors, class Finish>
+HWY_INLINE void StoreRow(const LutWide<kVectors>& wide, const LutRows& rows,
                          size_t r, const Finish& finish) {
   const uint16_t* states = rows.states + r * rows.stride;
   int32_t* strip = rows.strip + r * rows.strip_stride;
   StoreVector(wide.both.c0, wide.odd.c0, finish, states, 0, strip);
   StoreVector(wide.both.c1, wide.odd.c1, finish, states, 32, strip);
-  if constexpr (kFour) {
+  if constexpr (kVectors > 2)
     StoreVector(wide.both.c2, wide.odd.c2, finish, states, 64, strip);
+  if constexpr (kVectors > 3)
     StoreVector(wide.both.c3, wide.odd.c3, finish, states, 96, strip);
-  }
 }
 
-// One or two rows x 128 channels, or up to four rows x 64: eight byte sums and
-// the weights fit 16 registers. Named sums: g++ 12 keeps an array of them in
-// memory.
-template <size_t kRows, bool kFour, class Finish>
+// One or two rows x 128 or 96 channels, or up to four rows x 64: eight byte
+// sums and the weights fit 16 registers. Named sums: g++ 12 keeps an array of
+// them in memory.
+template <size_t kRows, size_t kVectors, class Finish>
 void LutBlock(const LutRows& rows, const uint8_t* weights,
               const Finish& finish) {
-  using Tile = LutTile<kFour>;
+  using Tile = LutTile<kVectors>;
   const __m256i zero = _mm256_setzero_si256();
   const size_t stride = rows.stride, step = rows.chunk * kLutNr;
   const uint8_t *table = rows.table, *last = weights + rows.groups * kLutNr;
-  LutWide<kFour> wide0 = StartWide<kFour>(rows.start), wide1 = wide0,
-                 wide2 = wide0, wide3 = wide0;
+  LutWide<kVectors> wide0 = StartWide<kVectors>(rows.start), wide1 = wide0,
+                    wide2 = wide0, wide3 = wide0;
   size_t digit = 0;
   for (;;) {
     const uint16_t* a = rows.states + digit * rows.digit_stride;
@@ -117,7 +114,7 @@ void LutBlock(const LutRows& rows, const uint8_t* weights,
           static_cast<size_t>(last - w) < step ? last : w + step;
       Tile sum0{zero, zero, zero, zero}, sum1 = sum0, sum2 = sum0, sum3 = sum0;
       do {
-        const Tile tile = LoadTile<kFour>(w);
+        const Tile tile = LoadTile<kVectors>(w);
         Step(tile, table + a[0], sum0);
         if constexpr (kRows > 1) Step(tile, table + a[stride], sum1);
         if constexpr (kRows > 2) Step(tile, table + a[2 * stride], sum2);
@@ -152,14 +149,22 @@ void LutHalfBlock(size_t count, const LutRows& rows, const uint8_t* weights,
                   const Finish& finish) {
   switch (count) {
     case 1:
-      return LutBlock<1, false>(rows, weights, finish);
+      return LutBlock<1, 2>(rows, weights, finish);
     case 2:
-      return LutBlock<2, false>(rows, weights, finish);
+      return LutBlock<2, 2>(rows, weights, finish);
     case 3:
-      return LutBlock<3, false>(rows, weights, finish);
+      return LutBlock<3, 2>(rows, weights, finish);
     default:
-      return LutBlock<4, false>(rows, weights, finish);
+      return LutBlock<4, 2>(rows, weights, finish);
   }
+}
+
+// Two rows, or one, of more channels.
+template <size_t kVectors, class Finish>
+void LutPair(size_t count, const LutRows& rows, const uint8_t* weights,
+             const Finish& finish) {
+  count > 1 ? LutBlock<2, kVectors>(rows, weights, finish)
+            : LutBlock<1, kVectors>(rows, weights, finish);
 }
 
 // All rows of a strip: `channels` of a tile.
@@ -171,10 +176,10 @@ void LutStrip(LutRows rows, size_t count, size_t channels,
   for (size_t r = 0; r < count; r += mr) {
     if (half) {
       LutHalfBlock(count - r, rows, weights, finish);
-    } else if (count - r > 1) {
-      LutBlock<2, true>(rows, weights, finish);
+    } else if (channels <= 96) {  // Swin's first stage
+      LutPair<3>(count - r, rows, weights, finish);
     } else {
-      LutBlock<1, true>(rows, weights, finish);
+      LutPair<4>(count - r, rows, weights, finish);
     }
     rows.states += mr * rows.stride;
     rows.strip += mr * rows.strip_stride;
