@@ -106,6 +106,8 @@ Result<void> ByteQuantiserSpec::ReadScales(const InferContext& context,
   } else {
     BITTERN_TRY(check(context, scale, scale_label, DType::kF32, scales));
   }
+  known_columns_ = columns && is_constant(scale) &&
+                   (!Has(context, zero) || is_constant(zero));
   if (!Has(context, zero)) return {};
   std::span<const float> zeros;
   if (columns && is_constant(zero)) {
@@ -141,6 +143,15 @@ Result<void> ByteQuantiserSpec::Infer(const InferContext& context,
   BITTERN_TRY(SetOutput(context, inputs.output, DType::kCode, shape));
   context.outputs[inputs.output].code = code;
   return {};
+}
+
+bool ByteQuantiserSpec::IsSameForRows() const {
+  return quantiser_.per == kernels::ScalePer::kTensor || known_columns_;
+}
+
+void ByteQuantiserSpec::Repeat(size_t columns, size_t times) {
+  scale_.Repeat(columns, times);
+  zero_.Repeat(columns, times);
 }
 
 size_t ByteQuantiserSpec::ScratchBytes() const {

@@ -23,17 +23,19 @@ struct ByteLayout {
       : rows(static_cast<size_t>(type.shape.Leading())),
         cols(static_cast<size_t>(type.shape.Last())) {}
 
-  // For what treats all elements alike: as few rows as can be, of at most 4096
-  // columns. A row of three colours would cost more than its elements do.
-  void JoinRows() {
+  // For what treats all elements of a column alike: as few rows as can be, of
+  // at most 4096 columns. A row of three colours would cost more than its
+  // elements do. Returns how many rows became one.
+  size_t JoinRows() {
     constexpr size_t kLong = 4096;
-    if (cols == 0) return;
+    if (cols == 0) return 1;
     for (size_t joined = kLong / cols; joined > 1; --joined) {
       if (rows % joined != 0) continue;
       rows /= joined;
       cols *= joined;
-      return;
+      return joined;
     }
+    return 1;
   }
 
   kernels::CodeBytes View(void* data) const {
@@ -78,6 +80,10 @@ class ByteQuantiserSpec {
                      const Shape& shape);
 
   kernels::ScalePer per() const { return quantiser_.per; }
+  // Whether all rows have the same scales, which are known: JoinRows may do.
+  bool IsSameForRows() const;
+  // For rows of `columns` of which `times` were joined.
+  void Repeat(size_t columns, size_t times);
 
   // Scratch of MakeRunnable, aligned to 64.
   size_t ScratchBytes() const;
@@ -93,6 +99,7 @@ class ByteQuantiserSpec {
 
   Inputs inputs_{};
   ColumnValues scale_, zero_;         // of constants for columns
+  bool known_columns_ = false;        // scales for columns are constants
   kernels::ByteQuantiser quantiser_;  // without scale and zero
   size_t repaired_ = 0;               // zero points to make integers
 };

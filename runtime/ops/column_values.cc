@@ -1,5 +1,7 @@
 #include "runtime/ops/column_values.h"
 
+#include <utility>
+
 namespace bittern::runtime {
 
 namespace {
@@ -45,6 +47,15 @@ Result<void> ColumnValues::Read(const InferContext& context, size_t input,
   }
   data_ = spread_.data();
   return {};
+}
+
+void ColumnValues::Repeat(size_t columns, size_t times) {
+  if (data_ == nullptr || times == 1) return;
+  std::vector<float> repeated;
+  for (size_t i = 0; i < times; ++i)
+    repeated.insert(repeated.end(), data_, data_ + columns);
+  spread_ = std::move(repeated);
+  data_ = spread_.data();
 }
 
 }  // namespace bittern::runtime

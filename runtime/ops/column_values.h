@@ -16,6 +16,9 @@ class ColumnValues {
   Result<void> Read(const InferContext& context, size_t input,
                     const char* label, int64_t columns, bool integers);
 
+  // The columns `times` over, for rows that are taken together.
+  void Repeat(size_t columns, size_t times);
+
   // [columns], or null if Read was not called. Valid while the op and the
   // model live.
   const float* data() const { return data_; }

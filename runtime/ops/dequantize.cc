@@ -33,11 +33,13 @@ class DequantizeOp final : public Op {
   enum class Kind : uint8_t { kSigns, kBytes, kWeights };
   Result<void> CheckWeights(const InferContext& context);
   Result<void> ReadLevels(const InferContext& context);
+  void JoinRows(const InferContext& context);
   void Rows(const RunContext& context, size_t begin, size_t end) const;
   void Weights(const RunContext& context, size_t begin, size_t end) const;
 
   Kind kind_ = Kind::kSigns;
   TensorType type_;
+  ByteLayout layout_;
   kernels::ScalePer per_ = kernels::ScalePer::kTensor;
   ColumnValues scale_, zero_;  // of constants for columns
   const kernels::QuantizeKernel* signs_ = nullptr;
@@ -72,6 +74,19 @@ Result<void> DequantizeOp::ReadLevels(const InferContext& context) {
   return {};
 }
 
+// Rows of few columns are taken together where their levels are known.
+void DequantizeOp::JoinRows(const InferContext& context) {
+  layout_ = ByteLayout(type_);
+  const bool zero = Has(context, kZero);
+  if (per_ != kernels::ScalePer::kColumn || scale_.data() == nullptr ||
+      (zero && zero_.data() == nullptr)) {
+    return;
+  }
+  const size_t columns = layout_.cols, times = layout_.JoinRows();
+  scale_.Repeat(columns, times);
+  zero_.Repeat(columns, times);
+}
+
 Result<void> DequantizeOp::Infer(const InferContext& context) {
   type_ = Has(context, kCodes) ? context.inputs[kCodes].type : TensorType();
   const Encoding encoding = type_.code.encoding;
@@ -91,6 +106,7 @@ Result<void> DequantizeOp::Infer(const InferContext& context) {
     BITTERN_TRY(CheckByteCodes(context, kCodes, "codes"));
     BITTERN_TRY_ASSIGN(per_, ReadScalePer(context, true));
     BITTERN_TRY(ReadLevels(context));
+    JoinRows(context);
   }
   return SetOutput(context, 0, DType::kF32, type_.shape);
 }
@@ -112,8 +128,10 @@ void DequantizeOp::Weights(const RunContext& context, size_t begin,
 
 void DequantizeOp::Rows(const RunContext& context, size_t begin,
                         size_t end) const {
-  const auto stride =
-      static_cast<ptrdiff_t>(type_.shape.Last()) * ptrdiff_t{sizeof(float)};
+  const size_t cols = kind_ == Kind::kBytes
+                          ? layout_.cols
+                          : static_cast<size_t>(type_.shape.Last());
+  const auto stride = static_cast<ptrdiff_t>(cols * sizeof(float));
   const auto* scale = scale_.data() != nullptr
                           ? scale_.data()
                           : RunInput<float>(context, kScale);
@@ -124,7 +142,7 @@ void DequantizeOp::Rows(const RunContext& context, size_t begin,
     signs_->dequantize(CodeLayout(type_).View(context.inputs[kCodes]), scale,
                        zero, out, stride, begin, end - begin);
   } else {
-    bytes_->dequantize({ByteLayout(type_).View(context.inputs[kCodes]),
+    bytes_->dequantize({layout_.View(context.inputs[kCodes]),
                         type_.code.encoding != Encoding::kUnsignedBytes, per_,
                         scale, zero, out, stride},
                        begin, end - begin);
@@ -132,8 +150,8 @@ void DequantizeOp::Rows(const RunContext& context, size_t begin,
 }
 
 void DequantizeOp::Run(const RunContext& context) const noexcept {
-  context.pool->For(static_cast<size_t>(type_.shape.Leading()),
-                    Grain(static_cast<size_t>(type_.shape.Last()), 4),
+  const ByteLayout rows = kind_ == Kind::kBytes ? layout_ : ByteLayout(type_);
+  context.pool->For(rows.rows, Grain(rows.cols, 4),
                     [&](size_t, size_t begin, size_t end) {
                       if (kind_ == Kind::kWeights)
                         Weights(context, begin, end);

@@ -75,10 +75,8 @@ Result<void> QuantizeOp::Infer(const InferContext& context) {
                                shape));
   BITTERN_TRY(ReadSource(context));
   layout_ = ByteLayout(context.outputs[0]);
-  if (quantiser_.per() == kernels::ScalePer::kTensor &&
-      source_ != ByteSource::kLayerNorm) {
-    layout_.JoinRows();
-  }
+  if (quantiser_.IsSameForRows() && source_ != ByteSource::kLayerNorm)
+    quantiser_.Repeat(static_cast<size_t>(shape.Last()), layout_.JoinRows());
   return {};
 }
 
