@@ -18,6 +18,7 @@
 #include "converter/passes/low_bit_linear.h"
 #include "converter/passes/low_bit_product.h"
 #include "converter/passes/passes.h"
+#include "kernels/gemm/gemm.h"
 
 namespace bittern::convert {
 namespace {
@@ -182,16 +183,15 @@ class Lowerer {
     return static_cast<int64_t>(zero);
   }
 
-  // The codes of zero of channels with scales of their own; nothing if one has
-  // none.
+  // The codes of zero of channels with scales of their own, bytes at least;
+  // nothing if one has none.
   std::optional<std::vector<int64_t>> ChannelPadsOf(const Activation& a) const {
     const runtime::CodeType& code = graph_.value(a.codes).type->code;
     if (!runtime::IsByteEncoding(code.encoding) ||
         code.encoding == Encoding::kBipolar2Bytes) {
       return std::nullopt;
     }
-    const kernels::ValueRange range =
-        kernels::RangeOf(runtime::OperandOf(code));
+    const kernels::ValueRange range = kernels::RangeOf(WidestOf(code));
     std::vector<int64_t> pads;
     for (const float zero : a.zero) {
       if (zero != std::nearbyint(zero) || zero < static_cast<float>(range.lo) ||
@@ -201,6 +201,31 @@ class Lowerer {
       pads.push_back(static_cast<int64_t>(zero));
     }
     return pads;
+  }
+
+  static kernels::Operand WidestOf(const runtime::CodeType& code) {
+    return code.encoding == Encoding::kUnsignedBytes ? kernels::Operand::kU8
+                                                     : kernels::Operand::kS8;
+  }
+
+  // Whether the padding is made of codes, or of bytes whose sums fit as well.
+  bool CanPad(const ConvMatch& match) const {
+    const Activation& a = match.activation;
+    const runtime::CodeType& code = graph_.value(a.codes).type->code;
+    const auto pads = ChannelPadsOf(a);
+    if (!pads) return false;
+    const kernels::ValueRange range =
+        kernels::RangeOf(runtime::OperandOf(code));
+    if (std::all_of(pads->begin(), pads->end(), [&range](int64_t pad) {
+          return pad >= range.lo && pad <= range.hi;
+        })) {
+      return true;
+    }
+    const InputScale mode = context_.options.input_scale;
+    return mode == InputScale::kFast8 &&
+           static_cast<size_t>(match.k()) <=
+               kernels::MaxK(
+                   {runtime::OperandOf(FoldedType(mode)), WidestOf(code)}, 32);
   }
 
   // Whether zero is the code of the zero point, which only the run knows.
@@ -324,8 +349,7 @@ class Lowerer {
 
   // The mode that was asked for, where integers can do it.
   InputScale ModeOf(const ConvMatch& match) const {
-    const bool fits =
-        match.groups == 1 && (!match.padded || ChannelPadsOf(match.activation));
+    const bool fits = match.groups == 1 && (!match.padded || CanPad(match));
     return fits ? ModeFor(graph_, context_, match.activation, match.k())
                 : InputScale::kExact;
   }

@@ -133,7 +133,8 @@ Result<void> LowBitConvOp::ReadPad(const InferContext& context) {
   return {};
 }
 
-// The same for each channel, whose codes have zero points of their own.
+// The same for each channel, whose codes have zero points of their own. One
+// that is none of the codes makes bytes of them for the kernels.
 Result<void> LowBitConvOp::ReadChannelPads(const InferContext& context) {
   const auto pads = context.Ints("channel_pads");
   channel_pads_.clear();
@@ -147,17 +148,24 @@ Result<void> LowBitConvOp::ReadChannelPads(const InferContext& context) {
                               ", for byte codes in one group, without pad and "
                               "pad_row_term");
   }
-  const kernels::ValueRange range = kernels::RangeOf(type);
+  const bool odd = type == Operand::kBipolar2;
+  const kernels::ValueRange codes = kernels::RangeOf(type);
+  const Operand widest = codes.lo < 0 ? Operand::kS8 : Operand::kU8;
+  const kernels::ValueRange range = odd ? codes : kernels::RangeOf(widest);
+  bool beyond = false;
   for (const int64_t pad : pads) {
-    if (pad < range.lo || pad > range.hi ||
-        (type == Operand::kBipolar2 && pad % 2 == 0)) {
-      return WrongAttribute(
-          context, "channel_pads", std::to_string(pad),
-          "codes of " + ToString(context.inputs[kLinearX].type));
+    if (pad < range.lo || pad > range.hi || (odd && pad % 2 == 0)) {
+      return WrongAttribute(context, "channel_pads", std::to_string(pad),
+                            "codes of " +
+                                ToString(context.inputs[kLinearX].type) +
+                                ", or of 8 bits");
     }
+    beyond = beyond || pad < codes.lo || pad > codes.hi;
     channel_pads_.push_back(static_cast<uint8_t>(pad));
   }
-  return {};
+  if (!beyond) return {};
+  operands_.types.activations = widest;
+  return CheckSumLength(context, geometry_.K(), operands_);
 }
 
 // Planes keep the channels of each group apart.

@@ -43,13 +43,19 @@ Result<void> CheckWeights(const InferContext& context, int64_t k,
   }
   if (context.inputs[kLinearWeights].constant == nullptr)
     return WrongInput(context, kLinearWeights, "w", "a constant");
+  return CheckSumLength(context, static_cast<size_t>(k), operands);
+}
+
+Result<void> CheckSumLength(const InferContext& context, size_t k,
+                            const LowBitOperands& operands) {
   if (operands.types.activations == Operand::kF32) return {};
   const size_t most = kernels::MaxK(operands.types, 32);
-  if (static_cast<size_t>(k) <= most) return {};
+  if (k <= most) return {};
   return context.Fail("sums: got " + std::to_string(k) + " products of " +
                       ToString(context.inputs[kLinearX].type) + " and " +
-                      ToString(w) + ", expected at most " +
-                      std::to_string(most) + " to fit 32 bits");
+                      ToString(context.inputs[kLinearWeights].type) +
+                      ", expected at most " + std::to_string(most) +
+                      " to fit 32 bits");
 }
 
 }  // namespace bittern::runtime

@@ -22,4 +22,8 @@ Result<void> CheckActivations(const InferContext& context,
 Result<void> CheckWeights(const InferContext& context, int64_t k,
                           LowBitOperands& operands);
 
+// Whether sums of k products of the operands fit int32; what CheckWeights asks.
+Result<void> CheckSumLength(const InferContext& context, size_t k,
+                            const LowBitOperands& operands);
+
 }  // namespace bittern::runtime

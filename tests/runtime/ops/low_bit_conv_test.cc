@@ -426,6 +426,8 @@ TEST_CASE("Channels with zero points of their own are padded with them") {
     Layer layer(random, g, x, w);
     for (const int pad : AnyCodes(random, x, static_cast<size_t>(g.ic)))
       layer.pads.push_back(pad);
+    // A byte that is none of the codes.
+    if (std::string_view(w) == "s8w") layer.pads[1] = x[0] == 'u' ? 200 : -99;
     OpCall call = layer.Call("f32");
     call.attributes.erase("pad");
     call.attributes["channel_pads"] = layer.pads;
@@ -450,8 +452,9 @@ TEST_CASE("Codes of padding that do not fit the channels are refused") {
       ", expected 2, for byte codes in one group, without pad and pad_row_term";
   CHECK(ErrorOf(with({1})) == "channel_pads: got 1 values" + expected);
   CHECK(ErrorOf(with({1, 2, 3})) == "channel_pads: got 3 values" + expected);
-  CHECK(ErrorOf(with({1, 16})) ==
-        "channel_pads: got 16, expected codes of u4c[1,4,4,2]");
+  CHECK(ErrorOf(with({1, 256})) ==
+        "channel_pads: got 256, expected codes of u4c[1,4,4,2], or of 8 bits");
+  CHECK(ErrorOf(with({1, -1})).starts_with("channel_pads: got -1, expected"));
   CHECK(ErrorOf(with({INT64_MIN, 1})).starts_with("channel_pads: got -9"));
   OpCall call = with({1, 2});
   call.attributes["pad"] = int64_t{3};
