@@ -27,6 +27,10 @@ size_t StripCols(size_t n, size_t nr, size_t unit) {
   return std::min(std::lcm(nr, unit), RoundUp(n, nr));
 }
 
+const GemmKernel& PackerOf(const ConvKernel& kernel) {
+  return kernel.weights != nullptr ? *kernel.weights : *kernel.gemm;
+}
+
 // The same for floats; kernels that unpack weights in every call like many rows
 // better.
 size_t GatherCols(const ConvPlan& plan) {
@@ -88,7 +92,11 @@ void PlanGather(ConvPlan& plan) {
           ? plan.strip_rows
           : std::max<size_t>(1, kBlockBytes / window_bytes / gemm.mr) * gemm.mr;
   plan.bands = PlanBands(plan);
-  plan.group_bytes = RoundUp(gemm.packed_rhs_bytes(q.types, n, k), 64);
+  const GemmKernel& packer = PackerOf(plan.kernel);
+  plan.group_bytes = RoundUp(packer.packed_rhs_bytes(q.types, n, k), 64);
+  plan.unpacked_bytes = plan.kernel.weights != nullptr
+                            ? RoundUp(n, gemm.nr) * k * sizeof(float)
+                            : 0;
   plan.filter_bytes = g.groups * plan.group_bytes;
   Parts parts;
   parts.Take(plan.strip_rows * row_bytes);
@@ -184,11 +192,25 @@ void PackFilters(const ConvPlan& plan, const void* canonical,
   const size_t n = g.GroupOut();
   const size_t group_bytes = CanonicalBytes(types.weights, n, g.K());
   for (size_t group = 0; group < g.groups; ++group) {
-    plan.kernel.gemm->pack_rhs(
-        {static_cast<const uint8_t*>(canonical) + group * group_bytes,
-         types.weights, n, g.K()},
-        types.activations,
-        static_cast<uint8_t*>(packed) + group * plan.group_bytes);
+    PackerOf(plan.kernel)
+        .pack_rhs({static_cast<const uint8_t*>(canonical) + group * group_bytes,
+                   types.weights, n, g.K()},
+                  types.activations,
+                  static_cast<uint8_t*>(packed) + group * plan.group_bytes);
+  }
+}
+
+size_t FilterTiles(const ConvPlan& plan) {
+  return CeilDiv(plan.query.geometry.oc, plan.kernel.gemm->nr);
+}
+
+void UnpackFilters(const ConvPlan& plan, const void* packed, size_t begin,
+                   size_t end, void* unpacked) noexcept {
+  const size_t k = plan.query.geometry.K(), nr = plan.kernel.gemm->nr;
+  auto* out = static_cast<float*>(unpacked);
+  for (size_t tile = begin; tile < end; ++tile) {
+    plan.kernel.weights->unpack_rhs(plan.query.types, packed, k, tile,
+                                    out + tile * k * nr);
   }
 }
 

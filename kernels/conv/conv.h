@@ -98,6 +98,9 @@ struct ConvKernel {
   const GemmKernel* gemm = nullptr;
   const DirectKernel* direct = nullptr;
   const DepthwiseKernel* depthwise = nullptr;
+  // Codes of weights for floats: the kernel that packs the filters, which then
+  // are unpacked once a run, for `gemm` of fp32; null if `gemm` packs them.
+  const GemmKernel* weights = nullptr;
 
   const char* name() const {
     return direct != nullptr      ? direct->name
@@ -135,6 +138,7 @@ struct ConvPlan {
                         // or output rows of a band
   size_t filter_bytes;  // packed filters
   size_t group_bytes;   // those of one group, for a GEMM kernel
+  size_t unpacked_bytes;  // what UnpackFilters writes; 0: it is not called
   size_t scratch_bytes;
   // Byte offsets into scratch; the strip comes first. A tile, windows, packed
   // windows and the GEMM kernel's own; or row flags, pixels, runs and the
@@ -151,9 +155,15 @@ ConvPlan PlanConv(const ConvQuery& query, const ConvKernel& kernel,
 void PackFilters(const ConvPlan& plan, const void* canonical,
                  void* packed) noexcept;
 
+// Tiles [begin, end) of the gemm kernel's nr channels, of `packed`, as floats;
+// `unpacked`: unpacked_bytes bytes, aligned to 64.
+void UnpackFilters(const ConvPlan& plan, const void* packed, size_t begin,
+                   size_t end, void* unpacked) noexcept;
+size_t FilterTiles(const ConvPlan& plan);
+
 struct ConvRun {
   ConvImage image;
-  const void* filters;  // what PackFilters wrote
+  const void* filters;  // what PackFilters wrote, or UnpackFilters
   EpilogueArgs epilogue;
   size_t first_row = 0;  // row of the epilogue's matrices of output pixel 0
   // A second epilogue, or null, whose strips are what the first has written to

@@ -14,6 +14,8 @@ namespace {
 // Measured on Zen 5: cycles to gather 64 bits of each plane (or 16 bytes), a
 // run of taps that is copied at once, and a window.
 constexpr double kGatherWord = 3, kGatherRun = 10, kGatherWindow = 30;
+// To make a float of a weight, into L2 or L3.
+constexpr double kUnpackWeight = 0.25;
 // A pixel of a direct kernel: finding its taps.
 constexpr double kDirectPixel = 6;
 
@@ -36,6 +38,11 @@ bool Takes(const DepthwiseKernel& kernel, const ConvQuery& q) {
 bool Takes(const GemmKernel& kernel, const ConvQuery& q) {
   return q.geometry.K() <= kernel.max_k(q.types) &&
          !(q.geometry.groups > 1 && PlanesInOneGroup(q.geometry, q.types));
+}
+
+std::string_view IsaOf(const GemmKernel& kernel) {
+  const std::string_view name = kernel.name;
+  return name.substr(name.rfind('/') + 1);
 }
 
 double Count(size_t n) { return static_cast<double>(n); }
@@ -88,6 +95,24 @@ double GatherCycles(const ConvQuery& q, const GemmKernel& gemm, CpuClass cpu) {
   return cycles * Count(g.groups);
 }
 
+// Every fp32 kernel with the kernel of its instructions that packs codes.
+void AddUnpacking(const ConvQuery& query, const CpuFeatures& cpu,
+                  std::vector<ConvKernel>& kernels) {
+  if (query.types.activations != Operand::kF32 || query.geometry.groups != 1)
+    return;
+  ConvQuery floats = query;
+  floats.types = {Operand::kF32, Operand::kF32};
+  for (const GemmKernel* weights : GemmKernels(cpu)) {
+    if (weights->unpack_rhs == nullptr || !Takes(*weights, query)) continue;
+    for (const GemmKernel* gemm : GemmKernels(cpu)) {
+      if (gemm->nr == weights->nr && Takes(*gemm, floats) &&
+          IsaOf(*gemm) == IsaOf(*weights)) {
+        kernels.push_back({gemm, nullptr, nullptr, weights});
+      }
+    }
+  }
+}
+
 }  // namespace
 
 // A row of planes counts the codes of all groups, so groups are gathered.
@@ -109,7 +134,8 @@ const GemmCost* FindDirectCost(const DirectKernel& kernel, CpuClass cpu) {
 }
 
 bool TakesQuery(const ConvKernel& kernel, const ConvQuery& query) {
-  return kernel.direct != nullptr      ? Takes(*kernel.direct, query)
+  return kernel.weights != nullptr     ? Takes(*kernel.weights, query)
+         : kernel.direct != nullptr    ? Takes(*kernel.direct, query)
          : kernel.depthwise != nullptr ? Takes(*kernel.depthwise, query)
                                        : Takes(*kernel.gemm, query);
 }
@@ -120,6 +146,7 @@ std::vector<ConvKernel> ConvKernels(const ConvQuery& query,
   for (const GemmKernel* gemm : GemmKernels(cpu)) {
     if (Takes(*gemm, query)) kernels.push_back({gemm, nullptr, nullptr});
   }
+  AddUnpacking(query, cpu, kernels);
   for (const DirectKernel* direct : DirectKernels(cpu)) {
     if (Takes(*direct, query)) kernels.push_back({nullptr, direct, nullptr});
   }
@@ -138,7 +165,9 @@ double PredictCycles(const ConvQuery& query, const ConvKernel& kernel,
     return Count(g.Pixels() * g.ic * g.Taps()) /
            kernel.depthwise->mac_per_cycle;
   }
-  return GatherCycles(query, *kernel.gemm, cpu);
+  const double unpacking =
+      kernel.weights != nullptr ? Count(g.oc * g.K()) * kUnpackWeight : 0;
+  return GatherCycles(query, *kernel.gemm, cpu) + unpacking;
 }
 
 ConvKernel SelectConv(const ConvQuery& query, const CpuFeatures& cpu) {

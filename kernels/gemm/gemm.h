@@ -111,6 +111,10 @@ struct GemmKernel {
                       const WeightGroups& groups,
                       void* packed) noexcept = nullptr;
   bool reads_offsets = false;  // GemmLhs::f32_offsets
+  // A tile of the packed right operand as floats [k][nr], the packed form of
+  // f32/fma kernels of that nr; null if it has none.
+  void (*unpack_rhs)(GemmTypes types, const void* packed, size_t k, size_t tile,
+                     float* out) noexcept = nullptr;
 };
 
 using GemmKernelList = std::span<const GemmKernel>;

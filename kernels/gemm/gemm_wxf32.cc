@@ -178,6 +178,20 @@ void Run(const GemmStripArgs& args) noexcept {
   }
 }
 
+// The last word may hold fewer k than it has fields.
+void UnpackRhs(GemmTypes types, const void* packed, size_t k, size_t tile,
+               float* out) noexcept {
+  const Codes codes = CodesOf(types.weights);
+  const size_t words = Words(codes.bits, k), whole = k * codes.bits / 32;
+  const auto* w = static_cast<const uint32_t*>(packed) + tile * words * kNr;
+  Unpack(codes, w, whole, out);
+  if (whole == words) return;
+  HWY_ALIGN float last[32 * kNr];
+  Unpack(codes, w + whole * kNr, 1, last);
+  const size_t done = whole * 32 / codes.bits;
+  memcpy(out + done * kNr, last, (k - done) * kNr * sizeof(float));
+}
+
 size_t TypesMaxK(GemmTypes types) noexcept {
   const bool mine = types.activations == Operand::kF32 && types.group == 0 &&
                     types.weights != Operand::kF32 &&
@@ -403,7 +417,7 @@ GemmKernelList WxF32List() {
   static constexpr GemmKernel kKernels[] = {
       {"wxf32/fma/" BITTERN_HWY_ISA, kNone, &TypesMaxK, kNr, kMr, kNr, 1,
        &RhsBytes, &PackRhs, nullptr, nullptr, &Run, nullptr, &ScratchBytes,
-       kStripBytes},
+       kStripBytes, nullptr, false, &UnpackRhs},
       {"wgxf32/fma/" BITTERN_HWY_ISA, kNone, &GroupsMaxK, kNr, kMr, kNr, 1,
        &GroupsRhsBytes, nullptr, nullptr, nullptr, &RunGroups, nullptr,
        &ScratchBytes, kStripBytes, &PackGroups},

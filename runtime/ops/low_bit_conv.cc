@@ -30,8 +30,10 @@ class LowBitConvOp final : public Op {
   void Run(const RunContext& context) const noexcept override;
   std::string Kernel() const override {
     const kernels::ConvKernel& kernel = plan_.kernel;
-    return std::string(kernel.gemm != nullptr && plan_.gathers ? "gather + "
-                                                               : "") +
+    return std::string(plan_.unpacked_bytes != 0 ? "unpacked, " : "") +
+           (plan_.bands                               ? "bands + "
+            : kernel.gemm != nullptr && plan_.gathers ? "gather + "
+                                                      : "") +
            kernel.name() + " + " + epilogue_.kernel()->name +
            (epilogue_.second() != nullptr ? " and bytes" : "");
   }
@@ -52,6 +54,7 @@ class LowBitConvOp final : public Op {
   Result<void> CheckPlanes(const InferContext& context);
   kernels::ConvImage Image(const void* x, size_t index) const;
   uint8_t PadOf(const RunContext& context) const;
+  const void* Filters(const RunContext& context) const;
 
   LowBitOperands operands_;
   kernels::ConvGeometry geometry_;
@@ -216,7 +219,8 @@ Result<void> LowBitConvOp::Prepare(PrepareContext& context) {
   }
   plan_ = kernels::PlanConv(query, kernel, *epilogue_.kernel());
   context.scratch_per_thread = AlignUp64(plan_.scratch_bytes);
-  context.scratch_shared = epilogue_.ScratchBytes();
+  context.scratch_shared =
+      AlignUp64(epilogue_.ScratchBytes()) + plan_.unpacked_bytes;
   const InputInfo& weights = context.inputs[kLinearWeights];
   // What the packed form depends on beside the weights.
   std::string layout = std::string("conv ") + kernel.name();
@@ -261,6 +265,20 @@ uint8_t LowBitConvOp::PadOf(const RunContext& context) const {
   return static_cast<uint8_t>(std::clamp<int64_t>(code, range.lo, range.hi));
 }
 
+// The packed filters, or those of this run as floats.
+const void* LowBitConvOp::Filters(const RunContext& context) const {
+  if (plan_.unpacked_bytes == 0) return packed_->data();
+  uint8_t* out = context.scratch_shared + AlignUp64(epilogue_.ScratchBytes());
+  const size_t tiles = kernels::FilterTiles(plan_),
+               tile = plan_.unpacked_bytes / tiles;
+  context.pool->For(tiles, std::max<size_t>(1, kThreadMacs / tile),
+                    [&](size_t, size_t begin, size_t end) {
+                      kernels::UnpackFilters(plan_, packed_->data(), begin, end,
+                                             out);
+                    });
+  return out;
+}
+
 // Threads share whole output rows, whose pixels share taps.
 void LowBitConvOp::Run(const RunContext& context) const noexcept {
   const kernels::EpilogueArgs args =
@@ -269,6 +287,7 @@ void LowBitConvOp::Run(const RunContext& context) const noexcept {
   const kernels::EpilogueArgs second_args = second != nullptr
                                                 ? epilogue_.SecondArgs(context)
                                                 : kernels::EpilogueArgs();
+  const void* filters = Filters(context);
   const uint8_t pad = PadOf(context);
   const size_t rows = geometry_.h.out, cols = geometry_.w.out;
   const size_t row_macs = cols * geometry_.oc * geometry_.K();
@@ -282,7 +301,7 @@ void LowBitConvOp::Run(const RunContext& context) const noexcept {
           const size_t image = begin / rows, row = begin % rows,
                        count = std::min(end - begin, rows - row);
           kernels::ConvRun run{Image(context.inputs[kLinearX], image),
-                               packed_->data(),
+                               filters,
                                args,
                                image * geometry_.Pixels(),
                                second,
