@@ -33,10 +33,10 @@ class Quantiser:
     def codes(self, x: np.ndarray) -> np.ndarray:
         t = x / self.a
         t = np.rint(t) + self.z if self.zero_last else np.rint(t + self.z)
-        return np.clip(t, f32(self.low), f32(self.high)).astype(np.int8)
+        return np.clip(t, f32(self.low), f32(self.high)).astype(np.uint8 if self.high > 127 else np.int8)
 
     def shifted(self, codes: np.ndarray) -> np.ndarray:
-        return codes.astype(np.int32) - self.z.astype(np.int32)
+        return codes.astype(np.int32) - np.rint(self.z).astype(np.int32)
 
     def levels(self, codes: np.ndarray) -> np.ndarray:
         return (codes.astype(f32) - self.z) * self.a

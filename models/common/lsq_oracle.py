@@ -1,8 +1,8 @@
-"""Quantisers of lsq.py for an oracle: the scales of the exported graph, after its gradient-scale residue."""
+"""Quantisers of lsq.py for an oracle: scales and zero points of the exported graph, after the residue that may move both by an ulp."""
 
 import numpy as np
 from exact_vit import Quantiser
-from fakequant import gradient_scale, scale_gradient
+from fakequant import gradient_scale, round_pass, scale_gradient
 from lsq import ActQ, WeightQ
 from parameters import array
 
@@ -11,8 +11,9 @@ f32 = np.float32
 
 def activation(act: ActQ, shape: tuple[int, ...], broadcast: tuple[int, ...]) -> Quantiser:
     """`shape`: of one example at this quantiser, which the residue depends on unless the quantiser has one of its own."""
-    a = array(scale_gradient(act.alpha, gradient_scale(act.example or shape, act.high)))
-    return Quantiser(a.reshape(broadcast), np.rint(array(act.zero_point)).reshape(broadcast), act.low, act.high)
+    g = gradient_scale(act.example or shape, act.high)
+    a, z = array(scale_gradient(act.alpha, g)), array(scale_gradient(round_pass(act.zero_point), g))
+    return Quantiser(a.reshape(broadcast), z.reshape(broadcast), act.low, act.high)
 
 
 def weight(module: WeightQ) -> tuple[np.ndarray, np.ndarray]:

@@ -53,3 +53,20 @@ def export_cloud(model: nn.Module, path: Path, dynamo: bool) -> None:
             return
         program = torch.onnx.export(model, cloud, dynamo=True, opset_version=18, verbose=False, **names)
     _save_anonymous(program.model_proto, path)
+
+
+def export_detector(model: nn.Module, path: Path, dynamo: bool, any_size: bool) -> None:
+    """A network that finds boxes in an image [1, C, H, W]; with `any_size` height and width stay open."""
+    image = (torch.zeros(1, model.cfg.channels, *model.cfg.image),)
+    names = {"input_names": ["image"], "output_names": ["logits", "boxes"]}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if not dynamo:
+            axes = {"image": {2: "height", 3: "width"}} if any_size else None
+            torch.onnx.export(model, image, str(path), dynamo=False, opset_version=17, dynamic_axes=axes, **names)
+            return
+        sides = {2: torch.export.Dim("height", min=33, max=8192), 3: torch.export.Dim("width", min=33, max=8192)}
+        shapes = (sides,) if any_size else None
+        program = torch.onnx.export(model, image, dynamo=True, opset_version=18, dynamic_shapes=shapes, verbose=False, **names)
+    _save_anonymous(program.model_proto, path)

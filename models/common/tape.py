@@ -28,16 +28,19 @@ def exact_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.matmul(a.astype(np.float64), b.astype(np.float64)).astype(np.int32)
 
 
+def record_of(image: np.ndarray, tape: Tape) -> dict:
+    source = xxhash.xxh3_64_hexdigest(np.ascontiguousarray(image).tobytes())
+    return {"input": source, "hashes": tape.hashes, "zero_share": tape.zeros}
+
+
 def write_records(run: Callable[[np.ndarray, Tape], np.ndarray], images: np.ndarray) -> list[dict]:
-    """images [B, C, H, W], normalised -> one record an image."""
+    """images [B, C, H, W], normalised -> one record an image, with its five largest logits."""
     records = []
     for image in images:
         tape = Tape()
         logits = run(image, tape)
         top = np.argsort(-logits, kind="stable")[:5]
-        records.append({
-            "input": xxhash.xxh3_64_hexdigest(np.ascontiguousarray(image).tobytes()),
-            "top": [int(i) for i in top], "logits": [float(logits[i]) for i in top],
-            "hashes": tape.hashes, "zero_share": tape.zeros,
-        })
+        record = record_of(image, tape)
+        best = {"top": [int(i) for i in top], "logits": [float(logits[i]) for i in top]}
+        records.append({"input": record.pop("input")} | best | record)
     return records
