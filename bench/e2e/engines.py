@@ -1,4 +1,4 @@
-"""One adapter an engine: load a model file with N threads, then run it on a float32 image [1, 3, 224, 224].
+"""One adapter an engine: load a model file with N threads, then run it on a float32 image [1, 3, H, W].
 
 Each adapter imports its engine inside `load`, so a process holds only the engine that it times. `layout` names the input
 layout; `version` is asked after loading.
@@ -44,7 +44,7 @@ def load_mnn(path: str, threads: int) -> Run:
 
     net = MNN.Interpreter(path)
     session = net.createSession({"backend": "CPU", "numThread": threads, "precision": "high"})
-    source, target = net.getSessionInput(session), net.getSessionOutput(session)
+    source, target = net.getSessionInput(session), net.getSessionOutput(session, "logits")
 
     def run(image: np.ndarray) -> np.ndarray:
         kind = MNN.Tensor_DimensionType_Caffe

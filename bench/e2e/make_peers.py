@@ -2,8 +2,8 @@
 
     python bench/e2e/make_peers.py --size deit_tiny --out DIR [--tensorflow-python PY]
 
-The network is the plain form of models/bivit (DeiT), models/tervit (Swin) or models/rebnn (ResNet-18): same tokens, heads and shapes as the
-packed models, random weights. LiteRT's files (DeiT only) need TensorFlow, which wants its own environment (bench/requirements-tflite.txt); PY is its
+The network is the plain form of models/bivit (DeiT), models/tervit (Swin), models/rebnn (ResNet-18) or models/qdetr (DETR on ResNet-50, whose image
+is 800 x 1066): same tokens, heads and shapes as the packed models, random weights. LiteRT's files (DeiT only) need TensorFlow, which wants its own environment (bench/requirements-tflite.txt); PY is its
 interpreter. For ResNet-18 OpenVINO also gets a 1-bit form (make_openvino_binary.py). A step that fails is written to DIR/unavailable.json with its
 reason, and peers.py lists that engine so.
 """
@@ -17,12 +17,18 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-SIZES = {"deit_tiny": "bivit", "deit_small": "bivit", "deit_base": "qvit", "swin_tiny": "tervit", "swin_small": "tervit", "resnet18": "rebnn"}
-CALIBRATION_IMAGES = 16
+SIZES = {"deit_tiny": "bivit", "deit_small": "bivit", "deit_base": "qvit", "swin_tiny": "tervit", "swin_small": "tervit", "resnet18": "rebnn",
+         "detr_r50": "qdetr"}
 
 
-def images(count: int) -> np.ndarray:
-    return np.random.default_rng(3).standard_normal((count, 3, 224, 224)).astype(np.float32)
+def images(size: str, count: int) -> np.ndarray:
+    sides = (800, 1066) if SIZES[size] == "qdetr" else (224, 224)
+    return np.random.default_rng(3).standard_normal((count, 3, *sides)).astype(np.float32)
+
+
+def calibration_images(size: str) -> list[np.ndarray]:
+    """Fewer where one has 17 times the pixels."""
+    return [image[None] for image in images(size, 2 if SIZES[size] == "qdetr" else 16)]
 
 
 def make_fp32(out: Path, size: str) -> None:
@@ -38,12 +44,12 @@ def make_ort_dynamic(out: Path) -> None:
     quantize_dynamic(out / "fp32.onnx", out / "ort_int8_dynamic.onnx", weight_type=QuantType.QInt8)
 
 
-def make_ort_static(out: Path) -> None:
+def make_ort_static(out: Path, size: str) -> None:
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):
         def __init__(self):
-            self.queue = [{"image": image[None]} for image in images(CALIBRATION_IMAGES)]
+            self.queue = [{"image": image} for image in calibration_images(size)]
 
         def get_next(self):
             return self.queue.pop() if self.queue else None
@@ -65,9 +71,9 @@ def make_openvino_int8(out: Path, size: str) -> None:
     import openvino
 
     model = openvino.Core().read_model(out / "openvino_fp32.xml")
-    dataset = nncf.Dataset([image[None] for image in images(CALIBRATION_IMAGES)])
+    calibration = calibration_images(size)
     kind = None if SIZES[size] == "rebnn" else nncf.ModelType.TRANSFORMER
-    quantised = nncf.quantize(model, dataset, model_type=kind, subset_size=CALIBRATION_IMAGES)
+    quantised = nncf.quantize(model, nncf.Dataset(calibration), model_type=kind, subset_size=len(calibration))
     openvino.save_model(quantised, out / "openvino_int8.xml", compress_to_fp16=False)
 
 
@@ -124,11 +130,11 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     make_fp32(args.out, args.size)
-    np.save(args.out / "input.npy", images(1))
+    np.save(args.out / "input.npy", images(args.size, 1))
     unavailable = {}
     for engines, step in (
         (["ort_int8_dynamic"], lambda: make_ort_dynamic(args.out)),
-        (["ort_int8_static"], lambda: make_ort_static(args.out)),
+        (["ort_int8_static"], lambda: make_ort_static(args.out, args.size)),
         (["openvino_fp32"], lambda: make_openvino(args.out)),
         (["openvino_int8"], lambda: make_openvino_int8(args.out, args.size)),
         (["openvino_binary"], lambda: make_openvino_binary(args.out, args.size)),
