@@ -71,7 +71,7 @@ def scenes(digits: tuple[np.ndarray, np.ndarray], count: int, seed: int) -> tupl
 
 
 def normalise(pixels: np.ndarray) -> np.ndarray:
-    """uint8 [B, 64, 64] -> float32 [B, 1, 64, 64], the arithmetic that scenes.json describes."""
+    """uint8 [B, 64, 64] -> float32 [B, 1, 64, 64], the arithmetic that preprocess.json describes."""
     values = pixels.astype(np.float32)[:, None] * np.float32(1 / 255)
     return (values - np.float32(MEAN)) / np.float32(STD)
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "converter/cli/comparison.h"
+#include "runtime/exec/detections.h"
 #include "tests/models/bivit/support.h"
 #include "tests/models/bivit/trace.h"
 #include "tests/models/digits.h"
@@ -29,7 +30,8 @@ std::string NameOf(int bits) {
 Digits Convert(const std::string& name, InputScale scale = InputScale::kExact) {
   convert::ConvertOptions options;
   options.passes.input_scale = scale;
-  options.preprocess_json = SourcePath("models/qdetr/scenes.json");
+  options.preprocess_json = SourcePath("models/qdetr/preprocess.json");
+  options.postprocess_json = SourcePath("models/qdetr/postprocess.json");
   return ConvertModelFile(name + ".onnx", options);
 }
 
@@ -47,12 +49,6 @@ const float* Floats(const cli::NpyArray& array) {
   return reinterpret_cast<const float*>(array.bytes.data());
 }
 
-const float* OutputFloats(runtime::Session& session, size_t output) {
-  auto view = session.Output(output);
-  REQUIRE(view.ok());
-  return static_cast<const float*>(view.value().data);
-}
-
 using OfScenes = std::vector<std::vector<Detection>>;
 
 OfScenes Run(const Digits& network) {
@@ -63,8 +59,14 @@ OfScenes Run(const Digits& network) {
   for (size_t i = 0; i < kScenes; ++i) {
     SetScene(*session, scenes, i);
     REQUIRE(session->Run().ok());
-    all.push_back(
-        Detections(OutputFloats(*session, 0), OutputFloats(*session, 1)));
+    auto found = runtime::FindDetections(*session, 0, 0.5f, 0, 0);
+    REQUIRE(found.ok());
+    all.emplace_back();
+    for (const runtime::Detection& d : found.value()) {
+      all.back().push_back({static_cast<size_t>(d.label),
+                            {(d.left + d.right) / 2, (d.top + d.bottom) / 2,
+                             d.right - d.left, d.bottom - d.top}});
+    }
   }
   return all;
 }
