@@ -53,6 +53,7 @@ Result<void> RestorePRelu(Graph& graph, PassContext& context);
 Result<void> RestoreSigns(Graph& graph, PassContext& context);
 Result<void> CompactScales(Graph& graph, PassContext& context);
 Result<void> CompactAttentionTerms(Graph& graph, PassContext& context);
+Result<void> CompactRepeats(Graph& graph, PassContext& context);
 Result<void> NarrowIndices(Graph& graph, PassContext& context);
 Result<void> MergeConstants(Graph& graph, PassContext& context);
 

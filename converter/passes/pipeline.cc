@@ -64,6 +64,7 @@ constexpr std::array kAllPasses = {
     Pass{"erase_identity", &EraseIdentity},
     Pass{"compact_scales", &CompactScales},
     Pass{"compact_attention_terms", &CompactAttentionTerms},
+    Pass{"compact_repeats", &CompactRepeats},
     Pass{"narrow_indices", &NarrowIndices},
     Pass{"merge_constants", &MergeConstants},
 };
