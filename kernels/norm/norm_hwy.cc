@@ -35,23 +35,29 @@ void NormRow(const NormArgs& args, size_t r, const RowMoments& moments) {
   memcpy(out + i, block, (cols - i) * sizeof(float));
 }
 
-// Four rows at a time, whose latencies of sums and square roots overlap.
+// The moments of some rows first, four at a time: a row that follows its own
+// square root waits for it.
+constexpr size_t kRowBlock = 32;
+
 void LayerNorm(const NormArgs& args, size_t row, size_t rows) noexcept {
   const size_t cols = args.cols;
+  const auto x = [&args, cols](size_t r) -> FloatRow {
+    return {args.x + r * cols};
+  };
   const auto sums = [&args](size_t r) -> const float* {
     return args.lane_sums != nullptr ? args.lane_sums + r * kBlock : nullptr;
   };
-  size_t r = row;
-  for (; r + kMomentRows <= row + rows; r += kMomentRows) {
-    const float* x = args.x + r * cols;
-    const FloatRow in[] = {{x}, {x + cols}, {x + 2 * cols}, {x + 3 * cols}};
-    RowMoments moments[kMomentRows];
-    Moments4(in, cols, args.epsilon, moments, sums(r));
-    for (size_t i = 0; i < kMomentRows; ++i) NormRow(args, r + i, moments[i]);
-  }
-  for (; r < row + rows; ++r) {
-    const FloatRow in{args.x + r * cols};
-    NormRow(args, r, Moments(in, cols, args.epsilon, sums(r)));
+  RowMoments moments[kRowBlock];
+  for (const size_t end = row + rows; row < end; row += kRowBlock) {
+    const size_t stop = HWY_MIN(row + kRowBlock, end);
+    size_t r = row;
+    for (; r + kMomentRows <= stop; r += kMomentRows) {
+      const FloatRow in[] = {x(r), x(r + 1), x(r + 2), x(r + 3)};
+      Moments4(in, cols, args.epsilon, moments + (r - row), sums(r));
+    }
+    for (; r < stop; ++r)
+      moments[r - row] = Moments(x(r), cols, args.epsilon, sums(r));
+    for (r = row; r < stop; ++r) NormRow(args, r, moments[r - row]);
   }
 }
 
