@@ -42,6 +42,10 @@ struct ClipOp {
     return Clip(y, hn::Set(DF(), lo), hn::Set(DF(), hi));
   }
 };
+struct GeluClipOp {
+  ClipOp clip;
+  HWY_INLINE VF operator()(VF y) const { return clip(Gelu(y)); }
+};
 
 // --- Tiles: kTileRows rows x 16 channels in registers.
 constexpr size_t kTileRows = kVecs >= 4 ? 2 : 8 / kVecs;
@@ -416,6 +420,18 @@ HWY_NOINLINE void ApplyStep(const Chunk& c, const EpilogueStep& step) {
   }
 }
 
+// GELU and the clip that exporters of Q-ViT put behind it, in one pass.
+HWY_NOINLINE void ApplyGeluClip(const Chunk& c, const EpilogueStep& clip) {
+  Alone(c, GeluClipOp{{clip.lo, clip.hi}});
+}
+
+// Whether step i is a GELU with a clip behind it.
+bool IsGeluClip(const EpilogueArgs& args, size_t i) {
+  return i + 1 < args.step_count &&
+         args.steps[i].kind == EpilogueStep::Kind::kGelu &&
+         args.steps[i + 1].kind == EpilogueStep::Kind::kClip;
+}
+
 // acc: the strip's element of the chunk's first channel and row. Not inlined:
 // once for each kind of strip is enough, and inlined into every sink it makes
 // the library half as big again.
@@ -433,7 +449,8 @@ HWY_NOINLINE void FinishChunk(const Chunk& c, const void* acc,
   bool residual_added = args.residual == nullptr;
   for (size_t i = 0; i < args.step_count; ++i) {
     residual_added |= args.steps[i].kind == EpilogueStep::Kind::kResidual;
-    ApplyStep(c, args.steps[i]);
+    IsGeluClip(args, i) ? ApplyGeluClip(c, args.steps[++i])
+                        : ApplyStep(c, args.steps[i]);
   }
   if (!residual_added) AddResidual(c);
 }
