@@ -68,5 +68,6 @@ def export_detector(model: nn.Module, path: Path, dynamo: bool, any_size: bool) 
             return
         sides = {2: torch.export.Dim("height", min=33, max=8192), 3: torch.export.Dim("width", min=33, max=8192)}
         shapes = (sides,) if any_size else None
-        program = torch.onnx.export(model, image, dynamo=True, opset_version=18, dynamic_shapes=shapes, verbose=False, **names)
+        # Not optimised: constants expanded to whole images would double the file.
+        program = torch.onnx.export(model, image, dynamo=True, opset_version=18, dynamic_shapes=shapes, verbose=False, optimize=False, **names)
     _save_anonymous(program.model_proto, path)

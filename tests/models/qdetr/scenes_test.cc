@@ -18,7 +18,7 @@ namespace {
 
 using convert::InputScale;
 
-constexpr int kWidths[] = {4, 3, 2};
+constexpr int kWidths[] = {4, 2};
 constexpr size_t kScenes = 64, kSide = 64;
 constexpr float kSame = 0.99f;  // overlap of one box of two runtimes
 
@@ -158,9 +158,7 @@ TEST_CASE("qdetr scenes: the boxes of onnxruntime, and the digits are there") {
     INFO(bits << " bits");
     const OfScenes found = Run(Convert(NameOf(bits)));
     CHECK(Agreement(found, Expected(NameOf(bits)), kSame) >= 0.99);
-    CHECK(Recall(found, Objects()) >= (bits == 4   ? 0.7
-                                       : bits == 3 ? 0.6
-                                                   : 0.5));
+    CHECK(Recall(found, Objects()) >= (bits == 4 ? 0.7 : 0.5));
   }
 }
 
