@@ -28,7 +28,8 @@ def load_onnxruntime(path: str, threads: int) -> Run:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return lambda image: session.run(None, {"image": image})[0]
+    name = session.get_inputs()[0].name
+    return lambda image: session.run(None, {name: image})[0]
 
 
 def load_openvino(path: str, threads: int) -> Run:

@@ -2,8 +2,8 @@
 
     python bench/e2e/make_peers.py --size deit_tiny --out DIR [--tensorflow-python PY]
 
-The network is the plain form of models/bivit (DeiT), models/tervit (Swin), models/rebnn (ResNet-18) or models/qdetr (DETR on ResNet-50, whose image
-is 800 x 1066): same tokens, heads and shapes as the packed models, random weights. LiteRT's files (DeiT only) need TensorFlow, which wants its own environment (bench/requirements-tflite.txt); PY is its
+The network is the plain form of models/bivit (DeiT), models/tervit (Swin), models/rebnn (ResNet-18), models/qdetr (DETR on ResNet-50, whose image
+is 800 x 1066) or models/poem (PointNet, 1,024 points): same tokens, heads and shapes as the packed models, random weights. LiteRT's files (DeiT only) need TensorFlow, which wants its own environment (bench/requirements-tflite.txt); PY is its
 interpreter. For ResNet-18 OpenVINO also gets a 1-bit form (make_openvino_binary.py). A step that fails is written to DIR/unavailable.json with its
 reason, and peers.py lists that engine so.
 """
@@ -18,10 +18,13 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"deit_tiny": "bivit", "deit_small": "bivit", "deit_base": "qvit", "swin_tiny": "tervit", "swin_small": "tervit", "resnet18": "rebnn",
-         "detr_r50": "qdetr"}
+         "detr_r50": "qdetr", "pointnet": "poem"}
 
 
 def images(size: str, count: int) -> np.ndarray:
+    """Images [count, 3, H, W], or clouds [count, 1024, 3]."""
+    if SIZES[size] == "poem":
+        return np.random.default_rng(3).uniform(-0.6, 0.6, (count, 1024, 3)).astype(np.float32)
     sides = (800, 1066) if SIZES[size] == "qdetr" else (224, 224)
     return np.random.default_rng(3).standard_normal((count, 3, *sides)).astype(np.float32)
 
@@ -33,9 +36,9 @@ def calibration_images(size: str) -> list[np.ndarray]:
 
 def make_fp32(out: Path, size: str) -> None:
     script = ROOT / "models" / SIZES[size] / "export.py"
-    plain = ["--act", "plain"] if SIZES[size] == "tervit" else ["--plain"]
+    plain = {"tervit": ["--act", "plain"], "poem": ["--float"]}.get(SIZES[size], ["--plain"])
     subprocess.run([sys.executable, str(script), "--size", size, *plain, "--out", str(out)], check=True)
-    (out / f"{size}_plain.onnx").rename(out / "fp32.onnx")
+    (out / f"{size}_{'float' if SIZES[size] == 'poem' else 'plain'}.onnx").rename(out / "fp32.onnx")
 
 
 def make_ort_dynamic(out: Path) -> None:
@@ -47,9 +50,11 @@ def make_ort_dynamic(out: Path) -> None:
 def make_ort_static(out: Path, size: str) -> None:
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+    name = "points" if SIZES[size] == "poem" else "image"
+
     class Reader(CalibrationDataReader):
         def __init__(self):
-            self.queue = [{"image": image} for image in calibration_images(size)]
+            self.queue = [{name: image} for image in calibration_images(size)]
 
         def get_next(self):
             return self.queue.pop() if self.queue else None
@@ -72,7 +77,7 @@ def make_openvino_int8(out: Path, size: str) -> None:
 
     model = openvino.Core().read_model(out / "openvino_fp32.xml")
     calibration = calibration_images(size)
-    kind = None if SIZES[size] == "rebnn" else nncf.ModelType.TRANSFORMER
+    kind = None if SIZES[size] in ("rebnn", "poem") else nncf.ModelType.TRANSFORMER
     quantised = nncf.quantize(model, nncf.Dataset(calibration), model_type=kind, subset_size=len(calibration))
     openvino.save_model(quantised, out / "openvino_int8.xml", compress_to_fp16=False)
 
