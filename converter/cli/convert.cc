@@ -117,13 +117,13 @@ void AddConvert(CLI::App& app, Outcome* outcome) {
           "weights rounded to 8 bits and inputs quantised at run time, lossy")
       ->capture_default_str()
       ->check(CLI::IsMember({"f32", "int8"}));
-  command->add_option(
-      "--preprocess", options->preprocess,
-      "JSON: how images become the input (size, resize, scale, mean, std)");
+  command->add_option("--preprocess", options->preprocess,
+                      "JSON: how images become the input (input, size, resize, "
+                      "fit, scale, mean, std)");
   command->add_option(
       "--postprocess", options->postprocess,
-      "JSON: which outputs of a detector are scores and boxes (scores, boxes, "
-      "score_kind, box_kind)");
+      "JSON: which outputs of a detector are scores and boxes (input, scores, "
+      "boxes, score_kind, box_kind)");
   command->add_option("--labels", options->labels,
                       "Text file with one class name per line");
   command->add_option(

@@ -86,6 +86,9 @@ class Reader {
   Result<Postprocess> CheckShapes() const {
     const TensorDef &scores = Output(result_.scores),
                     &boxes = Output(result_.boxes);
+    if (result_.scores == result_.boxes) {
+      return Wrong("scores", scores.name, "another output than boxes");
+    }
     const auto rows = [](const TensorDef& tensor) {
       return tensor.type.dtype == runtime::DType::kF32 &&
              tensor.type.shape.rank() == 3;

@@ -214,20 +214,31 @@ Result<void> Answer(const Options& options, const std::string& name,
   return {};
 }
 
-// Prints the boxes of one run and draws them.
+// Prints the boxes of one run, of an array as many batches as it holds, and
+// draws those of an image.
 Result<void> AnswerBoxes(const Options& options, const Samples& samples,
                          size_t sample, Session& session) {
   const Model& model = session.model();
-  const auto image = samples.ImageFor(
-      model, sample, static_cast<size_t>(model.def().postprocess->input));
-  BITTERN_TRY_ASSIGN(const std::vector<runtime::Detection> boxes,
-                     runtime::FindDetections(session, 0, options.threshold,
-                                             image ? image->width : 0,
-                                             image ? image->height : 0));
-  if (!options.draw.empty()) {
-    BITTERN_TRY(WritePng(options.draw, DrawBoxes(model, *image, boxes)));
+  const runtime::Postprocess& postprocess = *model.def().postprocess;
+  const auto image =
+      samples.ImageFor(model, sample, static_cast<size_t>(postprocess.input));
+  BITTERN_TRY_ASSIGN(const TensorView scores,
+                     session.Output(static_cast<size_t>(postprocess.scores)));
+  const Shape& shape = scores.type->shape;
+  const auto rows = static_cast<size_t>(shape.rank() == 3 ? shape[0] : 1);
+  for (size_t row = 0; row < rows; ++row) {
+    BITTERN_TRY_ASSIGN(const std::vector<runtime::Detection> boxes,
+                       runtime::FindDetections(session, row, options.threshold,
+                                               image ? image->width : 0,
+                                               image ? image->height : 0));
+    if (!options.draw.empty()) {
+      BITTERN_TRY(WritePng(options.draw, DrawBoxes(model, *image, boxes)));
+    }
+    PrintBoxes(model,
+               rows > 1 ? fmt::format("{}[{}]", samples.Name(sample), row)
+                        : samples.Name(sample),
+               boxes, image.has_value());
   }
-  PrintBoxes(model, samples.Name(sample), boxes, image.has_value());
   return {};
 }
 
@@ -245,11 +256,17 @@ Result<void> CheckOptions(const Options& options, const Model& model,
         "--expect: the model finds boxes, expected one that gives classes");
   }
   if (options.draw.empty()) return {};
+  if (!options.draw.ends_with(".png")) {
+    return InvalidArgument(fmt::format(
+        "--draw: got '{}', expected a name that ends in .png", options.draw));
+  }
   const auto input = static_cast<size_t>(model.def().postprocess->input);
   if (samples.count() == 1 && samples.ImageFor(model, 0, input)) return {};
   return InvalidArgument(
-      fmt::format("--draw: got {} samples{}, expected one image",
-                  samples.count(), samples.count() == 1 ? " of floats" : ""));
+      samples.count() == 1
+          ? "--draw: got an array of floats, expected one image"
+          : fmt::format("--draw: got {} samples, expected one image",
+                        samples.count()));
 }
 
 Outcome Run(const Options& options) {
@@ -307,7 +324,14 @@ void AddRun(CLI::App& app, Outcome* outcome) {
       ->add_option("--threshold", options->threshold,
                    "Score from which a detector's boxes are printed and drawn")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            float value = 0;
+            const bool good = CLI::detail::lexical_cast(text, value) &&
+                              value >= 0 && value <= 1;  // and no NaN
+            return good ? std::string() : text + " is not between 0 and 1";
+          },
+          "FLOAT in [0 - 1]"));
   command->add_option("--draw", options->draw,
                       "OUT.png: write the image with the boxes that a detector "
                       "found in it");

@@ -82,6 +82,11 @@ Result<std::vector<Detection>> FindDetections(Session& session, size_t sample,
         "detections: the model stores no post-processing, expected one that "
         "was converted with it");
   }
+  if ((width != 0 || height != 0) && (width < 1 || height < 1)) {
+    return InvalidArgument(
+        "detections: got an image of " + std::to_string(width) + " x " +
+        std::to_string(height) + " pixels, expected 1 or more each, or 0 x 0");
+  }
   const Postprocess& p = *def.postprocess;
   BITTERN_TRY_ASSIGN(const TensorView scores,
                      RowsOf(session, "scores", p.scores));
@@ -97,7 +102,7 @@ Result<std::vector<Detection>> FindDetections(Session& session, size_t sample,
                            ", expected 0 to " + std::to_string(s[0]) +
                            " exclusive");
   }
-  const bool pixels = width > 0 && height > 0;
+  const bool pixels = width > 0;
   const ImageWindow window = WindowOf(def, width, height);
   const auto queries = static_cast<size_t>(s[1]),
              classes = static_cast<size_t>(s[2]);

@@ -21,9 +21,9 @@ struct Detection {
 // `threshold` as the score of its best class, best first, the first query of
 // equals. `width` and `height`: of the image that set_image was given, into
 // which boxes are clipped; 0 and 0: boxes stay relative to the network's input.
-// A query with a NaN score is no detection.
-// Errors: the model stores no post-processing, the outputs are not f32 [N,Q,C]
-// and f32 [N,Q,4], no such sample, a box that is not finite.
+// A query whose score is NaN, as of logits that are not finite, is no
+// detection. Errors: the model stores no post-processing, the outputs are not
+// f32 [N,Q,C] and f32 [N,Q,4], no such sample, a box that is not finite.
 Result<std::vector<Detection>> FindDetections(Session& session, size_t sample,
                                               float threshold, int32_t width,
                                               int32_t height);

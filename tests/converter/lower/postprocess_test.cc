@@ -39,11 +39,11 @@ TEST_CASE("post-processing of DETR is the default") {
 
 TEST_CASE("post-processing: every key") {
   const auto parsed = ParsePostprocess(
-      R"({"input": "other", "scores": "boxes", "boxes": "boxes",
+      R"({"input": "other", "scores": "logits", "boxes": "boxes",
           "score_kind": "sigmoid", "box_kind": "xyxy"})",
       "p.json", Detector());
   REQUIRE(parsed.ok());
-  CHECK((parsed.value() == Postprocess{1, 1, 1, Postprocess::Scores::kSigmoid,
+  CHECK((parsed.value() == Postprocess{1, 2, 1, Postprocess::Scores::kSigmoid,
                                        Postprocess::Boxes::kCorners}));
 }
 
@@ -56,6 +56,9 @@ TEST_CASE("post-processing: what is wrong is named") {
   CHECK(Message(R"({"scores": "x"})") ==
         "p.json: key 'scores': got \"x\", expected the name of an output of "
         "the model");
+  CHECK(Message(R"({"scores": "boxes"})") ==
+        "p.json: key 'scores': got \"boxes\", expected another output than "
+        "boxes");
   CHECK(Message(R"({"input": 0})") ==
         "p.json: key 'input': got 0, expected the name of an input of the "
         "model");

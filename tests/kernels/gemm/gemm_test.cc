@@ -139,8 +139,8 @@ void CheckAll(const Product& p, size_t m, size_t n) {
 }
 
 constexpr size_t kRows[] = {1, 2, 3, 5, 7, 8, 9, 17};
-constexpr size_t kChannels[] = {1,  15, 16,  17,  31,  33,
-                                64, 65, 127, 128, 129, 192};
+constexpr size_t kChannels[] = {1,  15, 16, 17,  31,  33,  64,
+                                65, 96, 97, 127, 128, 129, 192};
 constexpr size_t kMaxRows = 17, kMaxChannels = 192;
 
 // All row counts with one channel count and the other way round: both

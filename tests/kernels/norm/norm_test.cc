@@ -22,7 +22,7 @@ using test::SameBits;
 constexpr float kUnfusedTolerance = 2e-5f;
 constexpr size_t kLengths[] = {1,  2,  15, 16,  17,  31,  32, 33,
                                63, 64, 65, 192, 197, 198, 768};
-constexpr size_t kRows = 7;  // four at once, and three alone
+constexpr size_t kRows = 39;  // 32 at once, four at once, and three alone
 
 bool Agree(float got, float expected, bool exact) {
   if (SameBits(got, expected)) return true;

@@ -122,6 +122,8 @@ expect 1 "expected one image" -- run "$work/boxes.bittern" --input "$work/dark.p
 expect 1 "no post-processing" -- run "$work/digits.bittern" --input "$sample" --draw "$work/x.png"
 expect 1 "gives classes" -- run "$work/boxes.bittern" --input "$work/dark.pgm" --expect "$bivit/digits_labels.npy"
 expect 1 "$work/no/such" -- run "$work/boxes.bittern" --input "$work/dark.pgm" --draw "$work/no/such/x.png"
+expect 1 ".png" -- run "$work/boxes.bittern" --input "$work/dark.pgm" --draw "$work/x.jpg"
+expect 2 threshold -- run "$work/boxes.bittern" --input "$work/dark.pgm" --threshold nan
 expect 2 threshold -- run "$work/boxes.bittern" --input "$work/dark.pgm" --threshold 2
 expect 1 '"boxes"' -- convert "$bivit/digits.onnx" -o "$work/x.bittern" --postprocess "$work/post.json"
 [ ! -e "$work/x.png" ] || complain "a failed run left x.png behind"

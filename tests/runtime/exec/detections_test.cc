@@ -118,6 +118,18 @@ TEST_CASE("boxes in pixels of a padded image are clipped into it") {
   CheckBox(all[1], {0, 0, 8, 2});
 }
 
+TEST_CASE("images without an area are refused") {
+  const auto session =
+      After({1, 1, 1}, {3}, {0, 0, 0, 0}, {.score_kind = Scores::kSigmoid});
+  for (const auto& [width, height] :
+       {std::pair{80, 0}, {0, 16}, {-1, 16}, {16, -1}}) {
+    CHECK(FindDetections(*session, 0, 0, width, height)
+              .error()
+              .message.find("expected 1 or more each, or 0 x 0") !=
+          std::string::npos);
+  }
+}
+
 TEST_CASE("each sample of a batch") {
   const auto session = After({2, 1, 1}, {1, 3}, {0, 0, 0, 0, 0.5f, 0.5f, 1, 1},
                              {.score_kind = Scores::kSigmoid});
