@@ -46,6 +46,21 @@ ValueId SlopeOf(const Graph& graph, const Node& where);
 // Rows [n][k] as [k][n].
 std::vector<float> Transposed(const std::vector<float>& rows, size_t n);
 
+// --- walking
+// visit(id) for each live node of that operator that was there at the start, in
+// order, until one fails. Nodes may be added and removed on the way.
+template <class Visit>
+Result<void> ForEachNode(Graph& graph, std::string_view op,
+                         const Visit& visit) {
+  const size_t nodes = graph.nodes().size();
+  for (size_t i = 0; i < nodes; ++i) {
+    const auto id = static_cast<NodeId>(i);
+    if (graph.node(id).removed || graph.node(id).op != op) continue;
+    BITTERN_TRY(visit(id));
+  }
+  return {};
+}
+
 // --- editing
 Result<ValueId> Emit(Graph& graph, std::string op, std::string name,
                      std::vector<ValueId> inputs, AttributeMap attributes,

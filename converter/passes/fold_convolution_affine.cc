@@ -37,13 +37,7 @@ Result<void> Fold(Graph& graph, NodeId id) {
 }  // namespace
 
 Result<void> FoldConvolutionAffine(Graph& graph, PassContext&) {
-  const size_t nodes = graph.nodes().size();
-  for (size_t i = 0; i < nodes; ++i) {
-    const auto id = static_cast<NodeId>(i);
-    if (graph.node(id).removed || graph.node(id).op != "Conv") continue;
-    BITTERN_TRY(Fold(graph, id));
-  }
-  return {};
+  return ForEachNode(graph, "Conv", [&](NodeId id) { return Fold(graph, id); });
 }
 
 }  // namespace bittern::convert

@@ -108,13 +108,8 @@ Result<void> Fuse(Graph& graph, NodeId quantize) {
 }  // namespace
 
 Result<void> FuseByteEpilogue(Graph& graph, PassContext&) {
-  const size_t nodes = graph.nodes().size();
-  for (size_t i = 0; i < nodes; ++i) {
-    const auto id = static_cast<NodeId>(i);
-    if (graph.node(id).removed || graph.node(id).op != "Quantize") continue;
-    BITTERN_TRY(Fuse(graph, id));
-  }
-  return {};
+  return ForEachNode(graph, "Quantize",
+                     [&](NodeId id) { return Fuse(graph, id); });
 }
 
 }  // namespace bittern::convert

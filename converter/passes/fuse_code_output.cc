@@ -110,30 +110,21 @@ Result<void> Fuse(Graph& graph, NodeId quantize) {
       JoinValues(graph, inputs[kStepValuesInput], *shape, *steps);
   inputs[kAInput] = node.inputs[1];
   if (node.inputs.size() > 2) inputs[kZInput] = node.inputs[2];
-  TrimAbsent(inputs);
   AttributeMap attributes = graph.node(conv).attributes;
   for (const auto& [name, value] : node.attributes) attributes[name] = value;
   attributes["epilogue"] = std::string("f32_bytes");
   if (!steps->functions.empty()) {
     attributes["code_functions"] = steps->functions;
   }
-  graph.node(quantize).removed = true;
-  graph.node(conv).outputs.push_back(node.outputs[0]);
-  graph.value(node.outputs[0]).producer = conv;
-  return Rewrite(graph, conv, "LowBitConv", std::move(inputs),
-                 std::move(attributes));
+  return TakeCodes(graph, conv, quantize, std::move(inputs),
+                   std::move(attributes));
 }
 
 }  // namespace
 
 Result<void> FuseCodeOutput(Graph& graph, PassContext&) {
-  const size_t nodes = graph.nodes().size();
-  for (size_t i = 0; i < nodes; ++i) {
-    const auto id = static_cast<NodeId>(i);
-    if (graph.node(id).removed || graph.node(id).op != "Quantize") continue;
-    BITTERN_TRY(Fuse(graph, id));
-  }
-  return {};
+  return ForEachNode(graph, "Quantize",
+                     [&](NodeId id) { return Fuse(graph, id); });
 }
 
 }  // namespace bittern::convert

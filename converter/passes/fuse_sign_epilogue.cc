@@ -219,13 +219,8 @@ class Fuser {
 
 Result<void> FuseSignEpilogue(Graph& graph, PassContext&) {
   Fuser fuser(graph);
-  const size_t nodes = graph.nodes().size();
-  for (size_t i = 0; i < nodes; ++i) {
-    const auto id = static_cast<NodeId>(i);
-    if (graph.node(id).removed || graph.node(id).op != "Binarize") continue;
-    BITTERN_TRY(fuser.Visit(id));
-  }
-  return {};
+  return ForEachNode(graph, "Binarize",
+                     [&](NodeId id) { return fuser.Visit(id); });
 }
 
 }  // namespace bittern::convert

@@ -46,26 +46,17 @@ Result<void> Fuse(Graph& graph, NodeId binarize) {
     inputs[kZInput] = AddVector(
         graph, graph.value(sign.outputs[0]).name + ".shift", image.shift);
   }
-  TrimAbsent(inputs);
   AttributeMap attributes = graph.node(conv).attributes;
   attributes["epilogue"] = std::string("f32_sign");
-  graph.node(binarize).removed = true;
-  graph.node(conv).outputs.push_back(sign.outputs[0]);
-  graph.value(sign.outputs[0]).producer = conv;
-  return Rewrite(graph, conv, "LowBitConv", std::move(inputs),
-                 std::move(attributes));
+  return TakeCodes(graph, conv, binarize, std::move(inputs),
+                   std::move(attributes));
 }
 
 }  // namespace
 
 Result<void> FuseSignOutput(Graph& graph, PassContext&) {
-  const size_t nodes = graph.nodes().size();
-  for (size_t i = 0; i < nodes; ++i) {
-    const auto id = static_cast<NodeId>(i);
-    if (graph.node(id).removed || graph.node(id).op != "Binarize") continue;
-    BITTERN_TRY(Fuse(graph, id));
-  }
-  return {};
+  return ForEachNode(graph, "Binarize",
+                     [&](NodeId id) { return Fuse(graph, id); });
 }
 
 }  // namespace bittern::convert

@@ -155,13 +155,8 @@ Result<void> Fuse(Graph& graph, PassContext& context, NodeId concat) {
 }  // namespace
 
 Result<void> JoinConvolutions(Graph& graph, PassContext& context) {
-  const size_t nodes = graph.nodes().size();
-  for (size_t i = 0; i < nodes; ++i) {
-    const auto id = static_cast<NodeId>(i);
-    if (graph.node(id).removed || graph.node(id).op != "Concat") continue;
-    BITTERN_TRY(Fuse(graph, context, id));
-  }
-  return {};
+  return ForEachNode(graph, "Concat",
+                     [&](NodeId id) { return Fuse(graph, context, id); });
 }
 
 }  // namespace bittern::convert

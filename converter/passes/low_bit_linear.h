@@ -43,6 +43,20 @@ inline void TrimAbsent(std::vector<ValueId>& inputs) {
   while (!inputs.empty() && inputs.back() == kNone) inputs.pop_back();
 }
 
+// The codes that `maker` makes of a convolution's image become the second
+// output of `conv`, which is rewritten.
+inline Result<void> TakeCodes(Graph& graph, NodeId conv, NodeId maker,
+                              std::vector<ValueId> inputs,
+                              AttributeMap attributes) {
+  const ValueId codes = graph.node(maker).outputs[0];
+  graph.node(maker).removed = true;
+  graph.node(conv).outputs.push_back(codes);
+  graph.value(codes).producer = conv;
+  TrimAbsent(inputs);
+  return Rewrite(graph, conv, "LowBitConv", std::move(inputs),
+                 std::move(attributes));
+}
+
 inline bool IsLowBitProduct(const Node& node) {
   return node.op == "LowBitLinear" || node.op == "LowBitConv";
 }

@@ -327,13 +327,8 @@ class Recogniser {
 
 Result<void> RecogniseAttention(Graph& graph, PassContext& context) {
   Recogniser recogniser(graph, context);
-  const size_t nodes = graph.nodes().size();
-  for (size_t i = 0; i < nodes; ++i) {
-    const auto id = static_cast<NodeId>(i);
-    if (graph.node(id).removed || graph.node(id).op != "Softmax") continue;
-    BITTERN_TRY(recogniser.Visit(id));
-  }
-  return {};
+  return ForEachNode(graph, "Softmax",
+                     [&](NodeId id) { return recogniser.Visit(id); });
 }
 
 }  // namespace bittern::convert

@@ -431,13 +431,8 @@ class Lowerer {
 
 Result<void> RecogniseConvolutions(Graph& graph, PassContext& context) {
   Lowerer lowerer(graph, context);
-  const size_t nodes = graph.nodes().size();
-  for (size_t i = 0; i < nodes; ++i) {
-    const auto id = static_cast<NodeId>(i);
-    if (graph.node(id).removed || graph.node(id).op != "Conv") continue;
-    BITTERN_TRY(lowerer.Visit(id));
-  }
-  return {};
+  return ForEachNode(graph, "Conv",
+                     [&](NodeId id) { return lowerer.Visit(id); });
 }
 
 }  // namespace bittern::convert

@@ -108,12 +108,8 @@ class Recogniser {
 
 Result<void> RecogniseNeighbours(Graph& graph, PassContext&) {
   Recogniser recogniser(graph);
-  const size_t nodes = graph.nodes().size();
-  for (size_t i = 0; i < nodes; ++i) {
-    const auto id = static_cast<NodeId>(i);
-    if (graph.node(id).removed || graph.node(id).op != "TopK") continue;
-    BITTERN_TRY(recogniser.Visit(id));
-  }
+  BITTERN_TRY(ForEachNode(graph, "TopK",
+                          [&](NodeId id) { return recogniser.Visit(id); }));
   if (recogniser.count() > 0) {
     graph.notes.push_back(fmt::format(
         "searches for neighbours that make no matrix of all distances: {}",

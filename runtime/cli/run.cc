@@ -105,6 +105,11 @@ size_t AnswersIn(const Model& model, const TensorView& first) {
   return open ? static_cast<size_t>(first.type->shape[0]) : 1;
 }
 
+// Of one of the answers of a sample.
+std::string NameOfRow(const std::string& name, size_t row, size_t rows) {
+  return rows > 1 ? fmt::format("{}[{}]", name, row) : name;
+}
+
 const float* Scores(const TensorView& view, size_t row) {
   return static_cast<const float*>(view.data) +
          row * static_cast<size_t>(view.type->shape.Last());
@@ -205,9 +210,8 @@ Result<void> Answer(const Options& options, const std::string& name,
   for (size_t row = 0; row < rows; ++row) {
     const std::vector<size_t> best = Best(first, row, options.top);
     if (!accuracy || accuracy->count() <= kPrintedSamples) {
-      PrintAnswer(session.model(),
-                  rows > 1 ? fmt::format("{}[{}]", name, row) : name, first,
-                  row, best);
+      PrintAnswer(session.model(), NameOfRow(name, row, rows), first, row,
+                  best);
     }
     if (accuracy) accuracy->Add(best);
   }
@@ -234,10 +238,8 @@ Result<void> AnswerBoxes(const Options& options, const Samples& samples,
     if (!options.draw.empty()) {
       BITTERN_TRY(WritePng(options.draw, DrawBoxes(model, *image, boxes)));
     }
-    PrintBoxes(model,
-               rows > 1 ? fmt::format("{}[{}]", samples.Name(sample), row)
-                        : samples.Name(sample),
-               boxes, image.has_value());
+    PrintBoxes(model, NameOfRow(samples.Name(sample), row, rows), boxes,
+               image.has_value());
   }
   return {};
 }

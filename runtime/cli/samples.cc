@@ -13,17 +13,13 @@ using runtime::DType;
 using runtime::ImageView;
 using runtime::InvalidArgument;
 using runtime::Model;
-using runtime::Preprocess;
 using runtime::Result;
 using runtime::Session;
 using runtime::Shape;
 using runtime::TensorView;
 
-const Preprocess* FindPreprocess(const Model& model, size_t input) {
-  for (const Preprocess& p : model.def().preprocess) {
-    if (p.input == static_cast<int32_t>(input)) return &p;
-  }
-  return nullptr;
+bool HasPreprocess(const Model& model, size_t input) {
+  return runtime::FindPreprocess(model.def(), input) != nullptr;
 }
 
 // An array [N,H,W] or [N,H,W,C] (C = 1, 3, 4) of 8-bit pixels for an input with
@@ -58,7 +54,7 @@ Result<Samples::Source> Samples::ReadSource(const Model& model,
       source.path = text.substr(equals + 1);
     }
   }
-  const bool has_preprocess = FindPreprocess(model, source.input) != nullptr;
+  const bool has_preprocess = HasPreprocess(model, source.input);
   if (IsImageName(source.path)) {
     if (!has_preprocess) {
       return InvalidArgument(
@@ -131,7 +127,7 @@ std::optional<ImageView> Samples::ImageOf(const Model& model,
                      static_cast<ptrdiff_t>(image->width) * image->channels};
   }
   const auto& array = std::get<NpyArray>(source.content);
-  if (!IsImageArray(array, FindPreprocess(model, source.input) != nullptr))
+  if (!IsImageArray(array, HasPreprocess(model, source.input)))
     return std::nullopt;
   return ViewOf(array, index);
 }
@@ -187,8 +183,7 @@ Result<void> Samples::FitShapes(const std::vector<const Source*>& sources,
     const auto tensor = static_cast<size_t>(def.inputs[source->input]);
     const Shape& declared = def.tensors[tensor].type.shape;
     if (array == nullptr || declared.IsStatic() ||
-        IsImageArray(*array,
-                     FindPreprocess(session.model(), source->input) != nullptr))
+        IsImageArray(*array, HasPreprocess(session.model(), source->input)))
       continue;
     BITTERN_TRY_ASSIGN(const TensorView view, session.Input(source->input));
     if (view.type->shape != array->type.shape)

@@ -56,9 +56,9 @@ void ToPixels(const ImageWindow& window, int32_t width, int32_t height,
 }
 
 ImageWindow WindowOf(const ModelDef& def, int32_t width, int32_t height) {
-  for (const Preprocess& p : def.preprocess) {
-    if (p.input == def.postprocess->input) return SeenPart(p, width, height);
-  }
+  const Preprocess* preprocess =
+      FindPreprocess(def, static_cast<size_t>(def.postprocess->input));
+  if (preprocess != nullptr) return SeenPart(*preprocess, width, height);
   return {0, 0, static_cast<float>(width), static_cast<float>(height)};
 }
 

@@ -356,22 +356,21 @@ Result<void> Session::SetImage(size_t input, const ImageView& image) {
   if (bound_inputs_[input].data != nullptr)
     return InvalidState(where +
                         "got an image for a bound input, expected it unbound");
-  for (const Preprocess& preprocess : model_->def().preprocess) {
-    if (static_cast<size_t>(preprocess.input) != input) continue;
-    const TensorType& type = TypeOf(tensor);
-    const Shape expected{1, preprocess.channels, preprocess.height,
-                         preprocess.width};
-    if (type.shape != expected) {
-      return InvalidState(where + "got shape " + ToString(type.shape) +
-                          ", expected " + ToString(expected) +
-                          " for one image");
-    }
-    return PreprocessImage(preprocess, image,
-                           static_cast<float*>(View(tensor, {}).data));
+  const Preprocess* preprocess = FindPreprocess(model_->def(), input);
+  if (preprocess == nullptr) {
+    return Unsupported(where +
+                       "got an image, expected a tensor: the model stores no "
+                       "preprocessing for it");
   }
-  return Unsupported(where +
-                     "got an image, expected a tensor: the model stores no "
-                     "preprocessing for it");
+  const TensorType& type = TypeOf(tensor);
+  const Shape expected{1, preprocess->channels, preprocess->height,
+                       preprocess->width};
+  if (type.shape != expected) {
+    return InvalidState(where + "got shape " + ToString(type.shape) +
+                        ", expected " + ToString(expected) + " for one image");
+  }
+  return PreprocessImage(*preprocess, image,
+                         static_cast<float*>(View(tensor, {}).data));
 }
 
 Result<TensorView> Session::Tensor(std::string_view name) {

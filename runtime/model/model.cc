@@ -5,6 +5,13 @@
 
 namespace bittern::runtime {
 
+const Preprocess* FindPreprocess(const ModelDef& def, size_t input) {
+  for (const Preprocess& p : def.preprocess) {
+    if (static_cast<size_t>(p.input) == input) return &p;
+  }
+  return nullptr;
+}
+
 Result<std::shared_ptr<const Model>> Model::Make(ModelDef def,
                                                  Storage storage) {
   BITTERN_TRY(VerifyModel(def));

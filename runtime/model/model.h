@@ -93,6 +93,9 @@ struct ModelDef {
       metadata;  // "source_sha256"..., "converter_version", "report" (JSON)
 };
 
+// Of the input at that position in ModelDef::inputs; null if it has none.
+const Preprocess* FindPreprocess(const ModelDef& def, size_t input);
+
 // What keeps the constant data of a model alive: buffers, or a mapping.
 struct Storage {
   Storage() = default;

@@ -2,9 +2,11 @@
 // file, so every op passes each of its inputs through one of these before use.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/base/result.h"
@@ -43,6 +45,14 @@ const T* RunInput(const RunContext& context, size_t input) {
 template <class T>
 T* RunOutput(const RunContext& context, size_t output) {
   return static_cast<T*>(context.outputs[output]);
+}
+
+// The first of names with spaces between them, which is taken away.
+inline std::string_view NextName(std::string_view& names) {
+  const size_t end = std::min(names.find(' '), names.size());
+  const std::string_view name = names.substr(0, end);
+  names.remove_prefix(std::min(end + 1, names.size()));
+  return name;
 }
 
 // "Add 'n': input b: got i64[3], expected f32".

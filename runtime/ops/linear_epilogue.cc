@@ -57,14 +57,6 @@ EpilogueStep::Kind VectorStep(std::string_view name) {
   return name == "add" ? Kind::kAdd : name == "mul" ? Kind::kMul : Kind::kPRelu;
 }
 
-// The first of names with spaces between them, which is taken away.
-std::string_view NextName(std::string_view& names) {
-  const size_t end = std::min(names.find(' '), names.size());
-  const std::string_view name = names.substr(0, end);
-  names.remove_prefix(std::min(end + 1, names.size()));
-  return name;
-}
-
 int64_t Magnitude(int32_t x) { return std::abs(int64_t{x}); }
 
 // The sums of channel n whatever the activations are.

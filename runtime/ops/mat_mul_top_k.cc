@@ -91,9 +91,7 @@ Result<void> MatMulTopKOp::InferSteps(const InferContext& context) {
   const Shape full = {static_cast<int64_t>(batch_), static_cast<int64_t>(m_),
                       static_cast<int64_t>(n_)};
   for (count_ = 0; !left.empty(); ++count_) {
-    const size_t end = std::min(left.find(' '), left.size());
-    const std::string_view word = left.substr(0, end);
-    left.remove_prefix(std::min(end + 1, left.size()));
+    const std::string_view word = NextName(left);
     const auto* name = std::find(std::begin(kNames), std::end(kNames), word);
     if (name == std::end(kNames) || count_ == kMostTerms) {
       return WrongAttribute(context, "steps", std::string(word),
