@@ -9,10 +9,8 @@ function(bittern_component name)
   target_include_directories(bittern_${name} SYSTEM PRIVATE ${ARG_SYSTEM_INCLUDES})
   # libbittern may have 2 MB. The time is spent in kernels; elsewhere -O3 only makes it larger, and what runs once a model can be small
   # (bittern_smallest says more of it file by file).
-  if(name MATCHES "^runtime_(model|plan)$")
+  if(name MATCHES "^(capi|runtime_(exec|format|model|plan))$")
     target_compile_options(bittern_${name} PRIVATE $<$<CONFIG:Release>:-Oz>)
-  elseif(name STREQUAL "runtime_format")
-    target_compile_options(bittern_${name} PRIVATE $<$<CONFIG:Release>:-Os>)
   elseif(NOT name MATCHES "^kernels_")
     target_compile_options(bittern_${name} PRIVATE $<$<CONFIG:Release>:-O2>)
   endif()
