@@ -37,10 +37,17 @@ constexpr Shape kStems[] = {
 constexpr GemmTypes kBits{Operand::kBipolar, Operand::kSign};
 constexpr GemmTypes kFloats{Operand::kF32, Operand::kF32};
 constexpr GemmTypes kBytes{Operand::kS8, Operand::kU8};
+// What scaled channels are made of, and the floats that their levels are.
+constexpr GemmTypes kScaled{Operand::kS4, Operand::kU4};
+constexpr GemmTypes kLevels{Operand::kS4, Operand::kF32};
 
 constexpr Shape kDepthwise[] = {{64, 56, 64, 3, 1, 1, 64},
                                 {512, 14, 512, 3, 1, 1, 512},
                                 {96, 28, 96, 7, 1, 3, 96}};
+
+constexpr Shape kScaledShapes[] = {
+    {64, 56, 64, 3, 1, 1},  {128, 28, 128, 3, 1, 1}, {256, 14, 256, 3, 1, 1},
+    {512, 7, 512, 3, 1, 1}, {64, 100, 64, 3, 1, 1},  {256, 28, 256, 3, 2, 1}};
 
 std::string ShapeName(const Shape& s) {
   return std::to_string(s.ic) + "x" + std::to_string(s.size) + "x" +
@@ -61,15 +68,17 @@ const kernels::EpilogueKernel& Epilogue(GemmTypes types,
                                         std::string_view target) {
   kernels::CpuFeatures cpu;
   kernels::CapCpu(kernels::DetectCpu(), target, &cpu);
-  return *kernels::SelectEpilogue(types.activations == Operand::kF32
-                                      ? kernels::EpilogueKind::kFloatF32
-                                      : kernels::EpilogueKind::kScaleF32,
-                                  cpu);
+  return *kernels::SelectEpilogue(
+      types.activations == Operand::kF32 || types == kScaled
+          ? kernels::EpilogueKind::kFloatF32
+          : kernels::EpilogueKind::kScaleF32,
+      cpu);
 }
 
 bool IsReference(const ConvKernel& kernel) {
   return kernel.direct != nullptr      ? kernel.direct->is_reference
          : kernel.depthwise != nullptr ? kernel.depthwise->is_reference
+         : kernel.scaled != nullptr    ? kernel.scaled->is_reference
                                        : kernels::IsReference(*kernel.gemm);
 }
 
@@ -78,13 +87,14 @@ class Layer {
   Layer(const ConvKernel& kernel, std::string_view target, const Shape& shape,
         GemmTypes types, PixelLayout layout)
       : geometry_(Geometry(shape)),
-        plan_(PlanConv({geometry_, types, layout}, kernel,
+        plan_(PlanConv({geometry_, types, layout, 1, types == kScaled}, kernel,
                        Epilogue(types, target))),
         pixels_(geometry_.h.in * geometry_.w.in),
         codes_(RandomCodes(pixels_, shape.ic, shape.ic, false)),
         floats_(RandomFloats(pixels_ * shape.ic)),
         scale_(RandomFloats(shape.oc)),
         filters_(plan_.filter_bytes),
+        unpacked_(plan_.unpacked_bytes),
         out_(geometry_.Pixels() * shape.oc * sizeof(float)),
         scratch_(plan_.scratch_bytes) {
     const Buffer weights = types.weights == Operand::kF32
@@ -97,7 +107,9 @@ class Layer {
     run_.image = {
         codes_.planes, floats_.As<void>(), layout,
         static_cast<ptrdiff_t>((nhwc ? shape.ic : pixels_) * element)};
-    run_.filters = filters_.As<void>();
+    run_.filters =
+        plan_.unpacked_bytes != 0 ? unpacked_.As<void>() : filters_.As<void>();
+    run_.channel_scale = floats_.As<float>();
     run_.epilogue.scale = run_.epilogue.bias = scale_.As<float>();
     run_.epilogue.out_f32 = out_.As<float>();
     run_.epilogue.out_stride = static_cast<ptrdiff_t>(shape.oc * sizeof(float));
@@ -112,6 +124,10 @@ class Layer {
         0, pixels_);
   }
   void Run() const {
+    if (plan_.unpacked_bytes != 0) {
+      UnpackFilters(plan_, filters_.As<void>(), 0, FilterTiles(plan_),
+                    unpacked_.As<void>());
+    }
     ConvRows(plan_, run_, 0, geometry_.Pixels(), scratch_.As<void>());
   }
   double Macs() const {
@@ -124,7 +140,7 @@ class Layer {
   ConvPlan plan_;
   size_t pixels_;
   Codes codes_;
-  Buffer floats_, scale_, filters_, out_, scratch_;
+  Buffer floats_, scale_, filters_, unpacked_, out_, scratch_;
   ConvRun run_;
   kernels::CpuFeatures cpu_;
 };
@@ -133,7 +149,8 @@ void Register(const ConvKernel& kernel, std::string_view target,
               const Shape& shape, GemmTypes types, PixelLayout layout,
               bool quantise) {
   std::string text = ShapeName(shape);
-  const std::string_view arithmetic = types == kFloats ? "f32"
+  const std::string_view arithmetic = types == kFloats || types == kLevels
+                                          ? "f32"
                                       : types == kBits ? "w1a1"
                                                        : "w8a8";
   if (layout == PixelLayout::kNchw) text += "/nchw";
@@ -160,8 +177,8 @@ void RegisterConv() {
     for (std::string_view target : kernels::TargetNames()) {
       kernels::CpuFeatures cpu;
       if (!kernels::CapCpu(kernels::DetectCpu(), target, &cpu)) continue;
-      for (const ConvKernel& kernel :
-           ConvKernels({Geometry(shape), types, layout}, cpu)) {
+      for (const ConvKernel& kernel : ConvKernels(
+               {Geometry(shape), types, layout, 1, types == kScaled}, cpu)) {
         if (std::find(seen.begin(), seen.end(), kernel) != seen.end()) continue;
         seen.push_back(kernel);
         if (!IsReference(kernel)) fn(kernel, target);
@@ -185,6 +202,14 @@ void RegisterConv() {
                Register(kernel, target, shape, types, layout, false);
              });
       }
+    }
+  }
+  for (GemmTypes types : {kScaled, kLevels}) {
+    for (const Shape& shape : kScaledShapes) {
+      each(shape, types, PixelLayout::kNhwc,
+           [&](const ConvKernel& kernel, std::string_view target) {
+             Register(kernel, target, shape, types, PixelLayout::kNhwc, false);
+           });
     }
   }
   for (GemmTypes types : {kBits, kFloats, kBytes}) {

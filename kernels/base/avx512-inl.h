@@ -4,6 +4,7 @@
 // tests/kernels/simde.h), so that any CPU checks them.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -53,6 +54,32 @@ HWY_INLINE void StoreLowWords(__m512i lanes, uint8_t* out) {
 #else
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
                       _mm512_cvtepi32_epi16(lanes));
+#endif
+}
+
+HWY_INLINE __m512 ToFloats(__m512i lanes) {
+#ifdef BITTERN_SIMDE  // which lacks the conversion
+  int32_t x[16];
+  float y[16];
+  _mm512_storeu_si512(x, lanes);
+  for (size_t i = 0; i < 16; ++i) y[i] = static_cast<float>(x[i]);
+  return _mm512_loadu_ps(y);
+#else
+  return _mm512_cvtepi32_ps(lanes);
+#endif
+}
+
+// fl(x * y + sum), rounded once.
+HWY_INLINE __m512 MulAdd(__m512 x, __m512 y, __m512 sum) {
+#ifdef BITTERN_SIMDE  // which rounds the product
+  float a[16], b[16], c[16];
+  _mm512_storeu_ps(a, x);
+  _mm512_storeu_ps(b, y);
+  _mm512_storeu_ps(c, sum);
+  for (size_t i = 0; i < 16; ++i) c[i] = std::fma(a[i], b[i], c[i]);
+  return _mm512_loadu_ps(c);
+#else
+  return _mm512_fmadd_ps(x, y, sum);
 #endif
 }
 

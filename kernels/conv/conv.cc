@@ -31,17 +31,22 @@ const GemmKernel& PackerOf(const ConvKernel& kernel) {
   return kernel.weights != nullptr ? *kernel.weights : *kernel.gemm;
 }
 
-// The same for floats; kernels that unpack weights in every call like many rows
-// better.
-size_t GatherCols(const ConvPlan& plan) {
-  const size_t n = plan.query.geometry.GroupOut();
-  const GemmKernel& gemm = *plan.kernel.gemm;
-  const size_t cols = StripCols(n, gemm.nr, plan.query.unit);
+// As many whole `cols` as make a wide strip, where the epilogue writes floats.
+size_t FloatCols(const ConvPlan& plan, size_t cols) {
   const EpilogueKind kind = plan.epilogue->kind;
   const bool floats =
       kind == EpilogueKind::kScaleF32 || kind == EpilogueKind::kFloatF32;
-  if (!floats || gemm.strip_bytes != 0 || cols >= kWideCols) return cols;
-  return std::min(kWideCols / cols * cols, RoundUp(n, cols));
+  if (!floats || cols >= kWideCols) return cols;
+  return std::min(kWideCols / cols * cols,
+                  RoundUp(plan.query.geometry.GroupOut(), cols));
+}
+
+// Kernels that unpack weights in every call like many rows better.
+size_t GatherCols(const ConvPlan& plan) {
+  const GemmKernel& gemm = *plan.kernel.gemm;
+  const size_t cols =
+      StripCols(plan.query.geometry.GroupOut(), gemm.nr, plan.query.unit);
+  return gemm.strip_bytes != 0 ? cols : FloatCols(plan, cols);
 }
 
 // Lays parts out one after the other in scratch, each aligned to 64.
@@ -157,6 +162,25 @@ void PlanDepthwise(ConvPlan& plan) {
   plan.scratch_bytes = plan.strip_rows * row_bytes;
 }
 
+void PlanScaled(ConvPlan& plan) {
+  const ConvGeometry& g = plan.query.geometry;
+  const ScaledKernel& kernel = *plan.kernel.scaled;
+  const size_t quads = QuadsOf(g.w.kernel);
+  plan.strip_cols =
+      FloatCols(plan, StripCols(g.oc, kernel.nr, plan.query.unit));
+  const size_t row_bytes = plan.strip_cols * sizeof(float);
+  plan.strip_rows =
+      std::max<size_t>(1, kStripBytes / row_bytes / kernel.mr) * kernel.mr;
+  plan.filter_bytes = RoundUp(ScaledFilterBytes(g, kernel.nr), 64);
+  Parts parts;
+  parts.Take(plan.strip_rows * row_bytes);
+  plan.part_at[kRing] =
+      parts.Take(Reach(g.h, 1) * g.w.out * g.ic * quads * kQuad);
+  plan.part_at[kPads] = parts.Take(g.ic);
+  plan.part_at[kLines] = parts.Take(g.h.kernel * quads * sizeof(void*));
+  plan.scratch_bytes = parts.bytes();
+}
+
 }  // namespace
 
 ConvPlan PlanConv(const ConvQuery& query, const ConvKernel& kernel,
@@ -170,6 +194,8 @@ ConvPlan PlanConv(const ConvQuery& query, const ConvKernel& kernel,
     PlanDirect(plan);
   } else if (kernel.depthwise != nullptr) {
     PlanDepthwise(plan);
+  } else if (kernel.scaled != nullptr) {
+    PlanScaled(plan);
   } else {
     PlanGather(plan);
   }
@@ -187,6 +213,11 @@ void PackFilters(const ConvPlan& plan, const void* canonical,
   if (plan.kernel.depthwise != nullptr) {
     plan.kernel.depthwise->pack_filters(
         {canonical, types.weights, g.oc, g.Taps()}, packed);
+    return;
+  }
+  if (plan.kernel.scaled != nullptr) {
+    PackScaledFilters(g, plan.kernel.scaled->nr,
+                      {canonical, types.weights, g.oc, g.K()}, packed);
     return;
   }
   const size_t n = g.GroupOut();
@@ -236,6 +267,8 @@ void ConvRows(const ConvPlan& plan, const ConvRun& run, size_t begin,
     DirectRows(plan, run, begin, end, scratch);
   } else if (plan.kernel.depthwise != nullptr) {
     DepthwiseRows(plan, run, begin, end, scratch);
+  } else if (plan.kernel.scaled != nullptr) {
+    ScaledRows(plan, run, begin, end, scratch);
   } else if (plan.bands) {
     BandRows(plan, run, begin, end, scratch);
   } else {

@@ -15,6 +15,7 @@
 #include "kernels/base/types.h"
 #include "kernels/conv/depthwise.h"
 #include "kernels/conv/direct.h"
+#include "kernels/conv/scaled.h"
 #include "kernels/epilogue/epilogue.h"
 #include "kernels/gemm/gemm.h"
 
@@ -89,11 +90,13 @@ struct ConvQuery {
   // Strips are whole multiples of this many columns, or all of them, as
   // code-writing epilogues need; 1 for the others.
   size_t unit = 1;
+  // Byte codes whose channels have a scale each: float sums (scaled.h).
+  bool scaled = false;
 };
 
 // How to compute a convolution: windows gathered for a GEMM kernel, a direct
-// kernel or a depthwise one; the others are null. The results are the same bit
-// for bit.
+// kernel, a depthwise one or one for scaled channels; the others are null. The
+// results are the same bit for bit.
 struct ConvKernel {
   const GemmKernel* gemm = nullptr;
   const DirectKernel* direct = nullptr;
@@ -101,10 +104,12 @@ struct ConvKernel {
   // Codes of weights for floats: the kernel that packs the filters, which then
   // are unpacked once a run, for `gemm` of fp32; null if `gemm` packs them.
   const GemmKernel* weights = nullptr;
+  const ScaledKernel* scaled = nullptr;
 
   const char* name() const {
     return direct != nullptr      ? direct->name
            : depthwise != nullptr ? depthwise->name
+           : scaled != nullptr    ? scaled->name
                                   : gemm->name;
   }
   friend bool operator==(const ConvKernel&, const ConvKernel&) = default;
@@ -141,8 +146,8 @@ struct ConvPlan {
   size_t unpacked_bytes;  // what UnpackFilters writes; 0: it is not called
   size_t scratch_bytes;
   // Byte offsets into scratch; the strip comes first. A tile, windows, packed
-  // windows and the GEMM kernel's own; or row flags, pixels, runs and the
-  // packed image of a direct kernel.
+  // windows and the GEMM kernel's own; row flags, pixels, runs and the packed
+  // image of a direct kernel; or rows of quads, pads and lines.
   size_t part_at[4];
 };
 
@@ -170,6 +175,7 @@ struct ConvRun {
   // out_f32.
   const EpilogueKernel* second = nullptr;
   EpilogueArgs second_args{};
+  const float* channel_scale = nullptr;  // [ic], if the query is `scaled`
 };
 
 // Output pixels [begin, end) of one image, all channels, on the calling thread.

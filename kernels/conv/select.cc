@@ -34,6 +34,11 @@ bool Takes(const DepthwiseKernel& kernel, const ConvQuery& q) {
          q.geometry.Taps() <= kernel.max_taps(q.types);
 }
 
+bool TakesScaled(const ConvQuery& q) {
+  return q.scaled && q.geometry.groups == 1 && q.layout == PixelLayout::kNhwc &&
+         TakesScaled(q.types, q.geometry.h.kernel, q.geometry.w.kernel);
+}
+
 // GEMM needs planes in the groups of the convolution.
 bool Takes(const GemmKernel& kernel, const ConvQuery& q) {
   return q.geometry.K() <= kernel.max_k(q.types) &&
@@ -134,7 +139,9 @@ const GemmCost* FindDirectCost(const DirectKernel& kernel, CpuClass cpu) {
 }
 
 bool TakesQuery(const ConvKernel& kernel, const ConvQuery& query) {
-  return kernel.weights != nullptr     ? Takes(*kernel.weights, query)
+  if (query.scaled != (kernel.scaled != nullptr)) return false;
+  return kernel.scaled != nullptr      ? TakesScaled(query)
+         : kernel.weights != nullptr   ? Takes(*kernel.weights, query)
          : kernel.direct != nullptr    ? Takes(*kernel.direct, query)
          : kernel.depthwise != nullptr ? Takes(*kernel.depthwise, query)
                                        : Takes(*kernel.gemm, query);
@@ -143,6 +150,12 @@ bool TakesQuery(const ConvKernel& kernel, const ConvQuery& query) {
 std::vector<ConvKernel> ConvKernels(const ConvQuery& query,
                                     const CpuFeatures& cpu) {
   std::vector<ConvKernel> kernels;
+  if (query.scaled) {
+    if (!TakesScaled(query)) return {};
+    for (const ScaledKernel* scaled : ScaledKernels(cpu))
+      kernels.push_back({nullptr, nullptr, nullptr, nullptr, scaled});
+    return kernels;
+  }
   for (const GemmKernel* gemm : GemmKernels(cpu)) {
     if (Takes(*gemm, query)) kernels.push_back({gemm, nullptr, nullptr});
   }
@@ -164,6 +177,10 @@ double PredictCycles(const ConvQuery& query, const ConvKernel& kernel,
   if (kernel.depthwise != nullptr) {
     return Count(g.Pixels() * g.ic * g.Taps()) /
            kernel.depthwise->mac_per_cycle;
+  }
+  if (kernel.scaled != nullptr) {
+    return Count(g.Pixels() * g.K() * RoundUp(g.oc, kernel.scaled->nr)) /
+           kernel.scaled->mac_per_cycle;
   }
   const double unpacking =
       kernel.weights != nullptr ? Count(g.oc * g.K()) * kUnpackWeight : 0;

@@ -13,6 +13,7 @@ namespace bittern::kernels {
 enum GatherPart : size_t { kTile, kWindows, kPacked, kGemm };
 constexpr size_t kOffsets = kPacked;  // of a band; its kernels pack nothing
 enum DirectPart : size_t { kRowFlags, kPixels, kTapRuns, kImage };
+enum ScaledPart : size_t { kRing, kPads, kLines };
 
 // Pixels of one strip that lose the same taps to the padding.
 struct TapRun {
@@ -62,5 +63,7 @@ void DirectRows(const ConvPlan& plan, const ConvRun& run, size_t begin,
                 size_t end, void* scratch) noexcept;
 void DepthwiseRows(const ConvPlan& plan, const ConvRun& run, size_t begin,
                    size_t end, void* scratch) noexcept;
+void ScaledRows(const ConvPlan& plan, const ConvRun& run, size_t begin,
+                size_t end, void* scratch) noexcept;
 
 }  // namespace bittern::kernels

@@ -36,12 +36,13 @@ size_t ImageBytes(const ConvGeometry& g, Operand type, PixelLayout layout) {
   return elements * ElementBytes(type);
 }
 
-double RandomValue(Operand type, Random& random) {
+double RandomValue(Operand type, Random& random, bool extremes = false) {
   if (type == Operand::kF32) return random.Normal();
   const kernels::ValueRange range = kernels::RangeOf(type);
-  if (type == Operand::kBipolar) return random.Below(2) == 0 ? -1 : 1;
-  return range.lo + static_cast<double>(random.Below(
-                        static_cast<size_t>(range.hi - range.lo + 1)));
+  if (extremes) return random.Below(4) == 0 ? range.hi : range.lo;
+  const int32_t step = kernels::StepOf(type);
+  const auto values = static_cast<size_t>((range.hi - range.lo) / step + 1);
+  return range.lo + step * static_cast<double>(random.Below(values));
 }
 
 }  // namespace
@@ -55,10 +56,11 @@ ConvAxis MakeAxis(const AxisSpec& s) {
 
 ConvCase::ConvCase(const ConvGeometry& geometry, kernels::GemmTypes types,
                    PixelLayout layout, size_t zero_percent, uint64_t seed,
-                   bool channel_pads)
+                   OwnOf own)
     : geometry_(geometry),
       types_(types),
       layout_(layout),
+      extremes_(own == OwnOf::kExtremes),
       memory_(ImageBytes(geometry, types.activations, layout)) {
   Random random(seed);
   if (ElementBytes(types.activations) == 1 && !IsPlanes(types.activations))
@@ -66,15 +68,20 @@ ConvCase::ConvCase(const ConvGeometry& geometry, kernels::GemmTypes types,
         static_cast<int>(RandomValue(types.activations, random)));
   FillImage(random, zero_percent);
   FillFilters(random);
-  if (channel_pads) {
+  if (own != OwnOf::kNothing) {
     for (size_t c = 0; c < geometry.ic; ++c) {
       pads_.push_back(static_cast<uint8_t>(
-          static_cast<int>(RandomValue(types.activations, random))));
+          static_cast<int>(RandomValue(types.activations, random, extremes_))));
     }
     image_.pads = pads_.data();
   }
+  if (own == OwnOf::kScale || extremes_) {
+    for (size_t c = 0; c < geometry.ic; ++c)
+      scales_.push_back(static_cast<float>(random.Normal()));
+  }
   for (size_t p = 0; p < geometry.Pixels(); ++p) {
-    for (size_t n = 0; n < geometry.oc; ++n) expected_.push_back(Window(p, n));
+    for (size_t n = 0; n < geometry.oc; ++n)
+      expected_.push_back(scaled() ? ScaledWindow(p, n) : Window(p, n));
   }
 }
 
@@ -94,7 +101,7 @@ void ConvCase::FillImage(Random& random, size_t zero_percent) {
   }
   for (size_t p = 0; p < pixels; ++p) {
     for (size_t c = 0; c < g.ic; ++c) {
-      double value = RandomValue(types_.activations, random);
+      double value = RandomValue(types_.activations, random, extremes_);
       if (types_.activations == Operand::kSign) {
         const bool zero = p % 3 != 0 && random.Below(100) < zero_percent;
         value = zero ? 0 : random.Below(2) == 0 ? -1 : 1;
@@ -130,7 +137,7 @@ void ConvCase::FillFilters(Random& random) {
   const size_t k = geometry_.K(), n = geometry_.oc;
   canonical_.resize(kernels::CanonicalBytes(types_.weights, n, k));
   for (size_t i = 0; i < n * k; ++i) {
-    const double value = RandomValue(types_.weights, random);
+    const double value = RandomValue(types_.weights, random, extremes_);
     if (types_.weights == Operand::kF32) {
       const auto number = static_cast<float>(value);
       std::memcpy(canonical_.data() + i * sizeof(number), &number,
@@ -144,41 +151,61 @@ void ConvCase::FillFilters(Random& random) {
   }
 }
 
+int ConvCase::Pad(size_t channel) const {
+  if (IsPlanes(types_.activations) || types_.activations == Operand::kF32)
+    return 0;
+  return kernels::ByteValue(types_.activations,
+                            pads_.empty() ? image_.pad : pads_[channel]);
+}
+
+double ConvCase::ActivationAt(size_t p, size_t tap, size_t channel) const {
+  const ConvGeometry& g = geometry_;
+  const auto y = static_cast<ptrdiff_t>(p / g.w.out * g.h.stride +
+                                        tap / g.w.kernel * g.h.dilation) -
+                 static_cast<ptrdiff_t>(g.h.pad);
+  const auto x = static_cast<ptrdiff_t>(p % g.w.out * g.w.stride +
+                                        tap % g.w.kernel * g.w.dilation) -
+                 static_cast<ptrdiff_t>(g.w.pad);
+  const bool inside = y >= 0 && y < static_cast<ptrdiff_t>(g.h.in) && x >= 0 &&
+                      x < static_cast<ptrdiff_t>(g.w.in);
+  return inside ? Activation(
+                      static_cast<size_t>(y) * g.w.in + static_cast<size_t>(x),
+                      channel)
+                : Pad(channel % g.GroupIn());
+}
+
 // One output by the definition; floats by one chain of fused multiply-adds over
 // k ascending.
 double ConvCase::Window(size_t p, size_t n) const {
   const ConvGeometry& g = geometry_;
   const size_t channels = g.GroupIn(), group = n / g.GroupOut();
   const bool nhwc = layout_ == PixelLayout::kNhwc;
-  const bool floats = types_.activations == Operand::kF32;
-  const auto pad = [&](size_t c) {
-    if (IsPlanes(types_.activations) || floats) return 0;
-    return kernels::ByteValue(types_.activations,
-                              pads_.empty() ? image_.pad : pads_[c]);
-  };
   double sum = 0;
   float chain = 0;
   for (size_t i = 0; i < g.K(); ++i) {
-    const size_t taps = g.h.kernel * g.w.kernel;
-    const size_t tap = nhwc ? i / channels : i % taps;
-    const size_t c = nhwc ? i % channels : i / taps;
-    const auto y = static_cast<ptrdiff_t>(p / g.w.out * g.h.stride +
-                                          tap / g.w.kernel * g.h.dilation) -
-                   static_cast<ptrdiff_t>(g.h.pad);
-    const auto x = static_cast<ptrdiff_t>(p % g.w.out * g.w.stride +
-                                          tap % g.w.kernel * g.w.dilation) -
-                   static_cast<ptrdiff_t>(g.w.pad);
-    const bool inside = y >= 0 && y < static_cast<ptrdiff_t>(g.h.in) &&
-                        x >= 0 && x < static_cast<ptrdiff_t>(g.w.in);
-    const size_t pixel =
-        inside ? static_cast<size_t>(y) * g.w.in + static_cast<size_t>(x) : 0;
-    const double a = inside ? Activation(pixel, group * channels + c)
-                            : static_cast<double>(pad(c));
+    const size_t tap = nhwc ? i / channels : i % g.Taps();
+    const size_t c = nhwc ? i % channels : i / g.Taps();
+    const double a = ActivationAt(p, tap, group * channels + c);
     const double w = weights_[n * g.K() + i];
     sum += a * w;
     chain = std::fma(static_cast<float>(a), static_cast<float>(w), chain);
   }
-  return floats ? chain : sum;
+  return types_.activations == Operand::kF32 ? chain : sum;
+}
+
+// The same of channels with scales, NHWC in one group: one chain over them.
+double ConvCase::ScaledWindow(size_t p, size_t n) const {
+  const ConvGeometry& g = geometry_;
+  float chain = 0;
+  for (size_t c = 0; c < g.ic; ++c) {
+    double sum = 0;
+    for (size_t tap = 0; tap < g.Taps(); ++tap) {
+      sum += (ActivationAt(p, tap, c) - Pad(c)) *
+             weights_[n * g.K() + tap * g.ic + c];
+    }
+    chain = std::fma(static_cast<float>(sum), scales_[c], chain);
+  }
+  return chain;
 }
 
 std::string ConvCase::Name() const {

@@ -18,18 +18,24 @@ struct AxisSpec {
 };
 kernels::ConvAxis MakeAxis(const AxisSpec& spec);
 
+// What input channels have of their own: a pad; a pad and a scale; those, and
+// all integers are the least or the greatest of their type.
+enum class OwnOf { kNothing, kPad, kScale, kExtremes };
+
 class ConvCase {
  public:
   // `zero_percent` of three-valued activations are zero, none in every third
-  // pixel. `channel_pads`: padding has a code for each channel.
+  // pixel.
   ConvCase(const kernels::ConvGeometry& geometry, kernels::GemmTypes types,
            kernels::PixelLayout layout, size_t zero_percent, uint64_t seed,
-           bool channel_pads = false);
+           OwnOf own = OwnOf::kNothing);
 
   const kernels::ConvGeometry& geometry() const { return geometry_; }
   kernels::GemmTypes types() const { return types_; }
   kernels::PixelLayout layout() const { return layout_; }
   const kernels::ConvImage& image() const { return image_; }
+  const float* channel_scale() const { return scales_.data(); }
+  bool scaled() const { return !scales_.empty(); }
   const void* canonical() const { return canonical_.data(); }
   // Of output pixel p and channel n: an integer, or a float's value.
   double Expected(size_t p, size_t n) const {
@@ -44,15 +50,20 @@ class ConvCase {
   double Activation(size_t pixel, size_t channel) const {
     return activations_[pixel * geometry_.ic + channel];
   }
+  double ActivationAt(size_t p, size_t tap, size_t channel) const;
+  int Pad(size_t channel) const;
   double Window(size_t p, size_t n) const;
+  double ScaledWindow(size_t p, size_t n) const;
 
   kernels::ConvGeometry geometry_;
   kernels::GemmTypes types_;
   kernels::PixelLayout layout_;
+  bool extremes_;
   std::vector<double> activations_;  // [pixel][ic]
   std::vector<double> weights_;      // [oc][k], k in the layout's order
   std::vector<uint8_t> canonical_;
   std::vector<uint8_t> pads_;  // by channel; empty: image_.pad
+  std::vector<float> scales_;  // by channel, if it has one
   std::vector<double> expected_;
   Guarded memory_;
   kernels::ConvImage image_;

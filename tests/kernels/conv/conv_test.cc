@@ -20,6 +20,7 @@ using test::AxisSpec;
 using test::ConvCase;
 using test::Guarded;
 using test::MakeAxis;
+using test::OwnOf;
 
 constexpr GemmTypes kBits{Operand::kBipolar, Operand::kSign};
 constexpr GemmTypes kFloats{Operand::kF32, Operand::kF32};
@@ -29,12 +30,13 @@ constexpr GemmTypes kSigned{Operand::kTernary, Operand::kS8};
 #if defined(__x86_64__)
 }  // namespace
 std::span<const DirectKernel>
-DirectW1A1Avx512VpopcntdqSimde();  // conv_simde.cc
+DirectW1A1Avx512VpopcntdqSimde();  // conv_simde.cc, scaled_simde.cc
+std::span<const ScaledKernel> ScaledAvx512VnniSimde();
 namespace {
 #endif
 
 // Each distinct kernel for these operands, with the weakest target that has it,
-// and the AVX-512 kernel over SIMDe.
+// and the AVX-512 kernels over SIMDe.
 std::vector<ConvKernel> KernelsFor(const ConvQuery& query) {
   std::vector<ConvKernel> all;
   for (std::string_view target : TargetNames()) {
@@ -50,6 +52,10 @@ std::vector<ConvKernel> KernelsFor(const ConvQuery& query) {
     for (const DirectKernel& kernel : DirectW1A1Avx512VpopcntdqSimde())
       all.push_back({nullptr, &kernel});
   }
+  if (query.scaled) {
+    for (const ScaledKernel& kernel : ScaledAvx512VnniSimde())
+      all.push_back({nullptr, nullptr, nullptr, nullptr, &kernel});
+  }
 #endif
   return all;
 }
@@ -62,15 +68,18 @@ ConvGeometry Geometry(const AxisSpec& h, const AxisSpec& w, size_t ic,
 // Highway 1.0.3 has no fused multiply-add there: a chain of k rounded products.
 bool IsUnfused(const ConvKernel& kernel) {
   const std::string_view name = kernel.name();
-  return name.find("f32/") != name.npos &&
+  return (name.find("f32/") != name.npos || kernel.scaled != nullptr) &&
          (name.ends_with("/sse4") || name.ends_with("/scalar"));
 }
 constexpr double kUnfusedTolerance = 1e-6;  // times k, of weights near 1
 
-double Largest(Operand weights) {
-  return weights == Operand::kF32
-             ? 1
-             : static_cast<double>(RangeOf(weights).MaxAbs());
+// Product of a weight and an activation.
+double Largest(const ConvCase& c) {
+  if (c.types().weights == Operand::kF32) return 1;
+  const double weight = RangeOf(c.types().weights).MaxAbs();
+  // A code less the pad.
+  return c.scaled() ? 2 * weight * RangeOf(c.types().activations).MaxAbs()
+                    : weight;
 }
 
 struct Filters {
@@ -89,8 +98,9 @@ struct Filters {
 
 Filters Prepare(const ConvCase& c, const ConvKernel& kernel, EpilogueKind kind,
                 size_t unit) {
-  const ConvPlan plan = PlanConv({c.geometry(), c.types(), c.layout(), unit},
-                                 kernel, *SelectEpilogue(kind, DetectCpu()));
+  const ConvPlan plan =
+      PlanConv({c.geometry(), c.types(), c.layout(), unit, c.scaled()}, kernel,
+               *SelectEpilogue(kind, DetectCpu()));
   Filters f{plan, Guarded(plan.filter_bytes), Guarded(plan.unpacked_bytes),
             Guarded(plan.scratch_bytes)};
   PackFilters(f.plan, c.canonical(), f.packed.As<void>());
@@ -108,7 +118,7 @@ Filters Prepare(const ConvCase& c, const ConvKernel& kernel, EpilogueKind kind,
 std::string Check(const ConvCase& c, const ConvKernel& kernel, size_t begin,
                   size_t end) {
   const ConvGeometry& g = c.geometry();
-  const bool floats = c.types().activations == Operand::kF32;
+  const bool floats = c.types().activations == Operand::kF32 || c.scaled();
   Filters f = Prepare(
       c, kernel, floats ? EpilogueKind::kFloatF32 : EpilogueKind::kStoreI32, 1);
   constexpr size_t kFirst = 2;  // rows before the image
@@ -118,6 +128,7 @@ std::string Check(const ConvCase& c, const ConvKernel& kernel, size_t begin,
   run.epilogue.out_f32 = out.As<float>();
   run.epilogue.out_i32 = out.As<int32_t>();
   run.epilogue.out_stride = static_cast<ptrdiff_t>(g.oc * 4);
+  run.channel_scale = c.channel_scale();
   ConvRows(f.plan, run, begin, end, f.scratch.As<void>());
   for (size_t p = 0; p < kFirst + g.Pixels(); ++p) {
     for (size_t n = 0; n < g.oc; ++n) {
@@ -132,9 +143,9 @@ std::string Check(const ConvCase& c, const ConvKernel& kernel, size_t begin,
       const double got =
           floats ? static_cast<double>(out.As<float>()[p * g.oc + n]) : bits;
       const double tolerance =
-          IsUnfused(kernel) ? kUnfusedTolerance * static_cast<double>(g.K()) *
-                                  Largest(c.types().weights)
-                            : 0;
+          IsUnfused(kernel)
+              ? kUnfusedTolerance * static_cast<double>(g.K()) * Largest(c)
+              : 0;
       if (std::abs(got - expected) <= tolerance) continue;
       return "pixel " + std::to_string(p - kFirst) + " channel " +
              std::to_string(n) + ": got " + std::to_string(got) +
@@ -147,10 +158,9 @@ std::string Check(const ConvCase& c, const ConvKernel& kernel, size_t begin,
 
 void CheckAll(const ConvGeometry& g, GemmTypes types,
               PixelLayout layout = PixelLayout::kNhwc, size_t zero_percent = 25,
-              bool channel_pads = false) {
-  const ConvCase c(g, types, layout, zero_percent, g.K() + g.Pixels(),
-                   channel_pads);
-  const auto kernels = KernelsFor({g, types, layout});
+              OwnOf own = OwnOf::kNothing) {
+  const ConvCase c(g, types, layout, zero_percent, g.K() + g.Pixels(), own);
+  const auto kernels = KernelsFor({g, types, layout, 1, c.scaled()});
   REQUIRE_FALSE(kernels.empty());
   for (const ConvKernel& kernel : kernels) {
     INFO(kernel.name() << " " << c.Name());
@@ -187,16 +197,16 @@ TEST_CASE("padding with a code for each channel") {
   for (const GemmTypes types : {kBytes, kSigned}) {
     for (size_t ic : {size_t{1}, size_t{3}, size_t{16}, size_t{70}}) {
       CheckAll(Geometry({7, 3, 2, 1, 1, 1}, {6, 3, 1, 1, 1, 1}, ic, 9), types,
-               PixelLayout::kNhwc, 25, true);
+               PixelLayout::kNhwc, 25, OwnOf::kPad);
       CheckAll(Geometry({3, 3, 1, 2, 3, 4}, {5, 2, 1, 3, 2, 3}, ic, 9), types,
-               PixelLayout::kNhwc, 25, true);
+               PixelLayout::kNhwc, 25, OwnOf::kPad);
     }
   }
 }
 
 // What the shapes of windows can do, for any operands.
 void CheckGeometries(GemmTypes types, PixelLayout layout, size_t ic, size_t oc,
-                     size_t groups = 1) {
+                     size_t groups = 1, OwnOf own = OwnOf::kNothing) {
   const AxisSpec axes[] = {
       {6, 1},               // no padding at all
       {7, 1, 2},            // pixels left out
@@ -216,9 +226,10 @@ void CheckGeometries(GemmTypes types, PixelLayout layout, size_t ic, size_t oc,
       {2, 2, 1, 1, 0, 3},   // padding after alone
   };
   for (size_t i = 0; i < std::size(axes); ++i) {
-    CheckAll(Geometry(axes[i], axes[i], ic, oc, groups), types, layout);
+    CheckAll(Geometry(axes[i], axes[i], ic, oc, groups), types, layout, 25,
+             own);
     const AxisSpec& other = axes[(i + 5) % std::size(axes)];
-    CheckAll(Geometry(axes[i], other, ic, oc, groups), types, layout);
+    CheckAll(Geometry(axes[i], other, ic, oc, groups), types, layout, 25, own);
   }
 }
 
@@ -239,6 +250,50 @@ TEST_CASE("byte convolution, every window") {
 TEST_CASE("float convolution, every window") {
   CheckGeometries(kFloats, PixelLayout::kNhwc, 5, 16);
   CheckGeometries(kFloats, PixelLayout::kNchw, 3, 16);
+}
+
+constexpr GemmTypes kScaled{Operand::kS4, Operand::kU4};
+
+TEST_CASE("scaled channels, every window") {
+  CheckGeometries(kScaled, PixelLayout::kNhwc, 5, 16, 1, OwnOf::kScale);
+  CheckGeometries({Operand::kTernary, Operand::kS4}, PixelLayout::kNhwc, 3, 33,
+                  1, OwnOf::kScale);
+}
+
+TEST_CASE("scaled channels, every operand and count") {
+  const AxisSpec axis{7, 3, 1, 1, 1, 1};
+  for (const Operand weights : {Operand::kS4, Operand::kBipolar4, Operand::kU3,
+                                Operand::kTernary, Operand::kBipolar}) {
+    for (const Operand codes :
+         {Operand::kU2, Operand::kS3, Operand::kBipolar2}) {
+      for (size_t ic : {size_t{1}, size_t{15}, size_t{16}, size_t{33}}) {
+        CheckAll(Geometry({5, 3, 2, 1, 1, 1}, axis, ic, 17), {weights, codes},
+                 PixelLayout::kNhwc, 25, OwnOf::kScale);
+      }
+    }
+  }
+  for (size_t pixels = 1; pixels < 20; ++pixels) {
+    CheckAll(Geometry({2, 3, 1, 1, 1, 1}, {pixels, 3, 1, 1, 1, 1}, 4, 70),
+             kScaled, PixelLayout::kNhwc, 25, OwnOf::kScale);
+  }
+  CheckAll(Geometry({24, 3, 1, 1, 1, 1}, {40, 3, 1, 1, 1, 1}, 64, 300), kScaled,
+           PixelLayout::kNhwc, 25, OwnOf::kScale);
+}
+
+TEST_CASE("scaled channels at the ends of their ranges") {
+  for (const GemmTypes types : {GemmTypes{Operand::kS4, Operand::kS8},
+                                GemmTypes{Operand::kS4, Operand::kU8},
+                                GemmTypes{Operand::kBipolar4, Operand::kU4}}) {
+    REQUIRE(TakesScaled(types, 3, 3));
+    CheckAll(Geometry({5, 3, 1, 1, 1, 1}, {6, 3, 1, 1, 1, 1}, 20, 33), types,
+             PixelLayout::kNhwc, 25, OwnOf::kExtremes);
+  }
+  CHECK_FALSE(TakesScaled({Operand::kS8, Operand::kU4}, 3, 3));
+  CHECK_FALSE(TakesScaled({Operand::kS4, Operand::kU8}, 7, 7));
+  CHECK(TakesScaled({Operand::kS4, Operand::kU4}, 7, 7));
+  CHECK_FALSE(TakesScaled({Operand::kS4, Operand::kF32}, 3, 3));
+  CHECK_FALSE(TakesScaled({Operand::kS4, Operand::kU4}, 3, 1 << 20));
+  CHECK_FALSE(TakesScaled({Operand::kS4, Operand::kU4}, 1 << 20, 3));
 }
 
 TEST_CASE("grouped convolution") {
@@ -383,6 +438,15 @@ TEST_CASE("selection on x86") {
   CHECK(Selected("avx512", depthwise_f32) == "f32/depthwise/avx512");
   CHECK(Selected("avx2", stem) == "f32/fma/avx2");
   CHECK(Selected("avx512dl", stem) == "f32/fma/avx512");
+  const ConvQuery scaled{Geometry(kSame, kSame, 64, 64), kScaled,
+                         PixelLayout::kNhwc, 1, true};
+  CHECK(Selected("scalar", scaled) == "scaled/reference");
+  CHECK(Selected("sse4", scaled) == "scaled/maddubs/sse4");
+  CHECK(Selected("avx2", scaled) == "scaled/maddubs/avx2");
+  CHECK(Selected("avx512", scaled) == "scaled/maddubs/avx2");
+  CHECK(Selected("avx512dl", scaled) == "scaled/vnni/avx512vnni");
+  CHECK(Selected("avx2", {Geometry(kSame, kSame, 64, 64, 2), kScaled,
+                          PixelLayout::kNhwc, 1, true}) == "none");
 }
 #elif defined(__aarch64__)
 TEST_CASE("selection on AArch64") {
@@ -420,6 +484,14 @@ TEST_CASE("kernel descriptors are whole and the references come first") {
       CHECK(names.insert(kernel->name).second);
       CHECK((references || !kernel->is_reference));
       references = kernel->is_reference;
+      CHECK(kernel->mac_per_cycle > 0);
+    }
+    const auto scaled = ScaledKernels(cpu);
+    for (const ScaledKernel* kernel : scaled) {
+      INFO(kernel->name);
+      CHECK(names.insert(kernel->name).second);
+      CHECK(kernel->is_reference == (kernel == scaled[0]));
+      CHECK(kernel->nr % 16 == 0);
       CHECK(kernel->mac_per_cycle > 0);
     }
   }
