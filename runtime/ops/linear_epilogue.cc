@@ -16,11 +16,23 @@ constexpr int64_t kMaxSum = std::numeric_limits<int32_t>::max();
 // Accumulators that windows are found for, so that they are exact in fp32.
 constexpr size_t kMaxWindowK = size_t{1} << 24;
 
-constexpr const char* kLabels[kLinearInputs] = {
-    "x",           "w",           "scale",       "bias",
-    "residual",    "gamma",       "beta",        "a",
-    "z",           "correction",  "row_scale",   "row_term",
-    "column_term", "step_values", "group_scale", "group_zero"};
+constexpr const char* kLabels[kLinearInputs] = {"x",
+                                                "w",
+                                                "scale",
+                                                "bias",
+                                                "residual",
+                                                "gamma",
+                                                "beta",
+                                                "a",
+                                                "z",
+                                                "correction",
+                                                "row_scale",
+                                                "row_term",
+                                                "column_term",
+                                                "step_values",
+                                                "group_scale",
+                                                "group_zero",
+                                                "channel_scale"};
 constexpr const char* kForms[] = {"f32",   "f32_sign", "f32_bytes",
                                   "bytes", "sign",     "group_norm_sign"};
 
@@ -36,7 +48,8 @@ constexpr uint32_t kFloatInputs =
     kRequired | Bits({kLinearResidual, kLinearStepValues});
 constexpr uint32_t kIntegerInputs = Bits(
     {kLinearCorrection, kLinearRowScale, kLinearRowTerm, kLinearColumnTerm});
-constexpr uint32_t kGroupInputs = Bits({kLinearGroupScale, kLinearGroupZero});
+constexpr uint32_t kGroupInputs =
+    Bits({kLinearGroupScale, kLinearGroupZero, kLinearChannelScale});
 constexpr uint32_t kTaken[] = {
     kFloatInputs,
     kFloatInputs | Bits({kLinearZ}),

@@ -34,6 +34,7 @@ enum LinearInput : size_t {
   kLinearStepValues,
   kLinearGroupScale,
   kLinearGroupZero,
+  kLinearChannelScale,
   kLinearInputs
 };
 

@@ -52,6 +52,7 @@ class LowBitConvOp final : public Op {
   Result<void> ReadPad(const InferContext& context);
   Result<void> ReadChannelPads(const InferContext& context);
   Result<void> CheckPlanes(const InferContext& context);
+  Result<void> CheckChannelScale(const InferContext& context);
   kernels::ConvImage Image(const void* x, size_t index) const;
   uint8_t PadOf(const RunContext& context) const;
   const void* Filters(const RunContext& context) const;
@@ -63,6 +64,7 @@ class LowBitConvOp final : public Op {
   bool pad_row_term_ = false;  // padding is -row_term
   uint8_t pad_ = 0;
   std::vector<uint8_t> channel_pads_;  // in place of pad_, if there are any
+  bool scaled_ = false;                // channels have scales
   CodeLayout planes_;                  // of x, if it is sign codes
   LinearEpilogue epilogue_;
   kernels::ConvPlan plan_{};
@@ -186,19 +188,39 @@ Result<void> LowBitConvOp::CheckPlanes(const InferContext& context) {
   return {};
 }
 
+// Sums are floats, then.
+Result<void> LowBitConvOp::CheckChannelScale(const InferContext& context) {
+  scaled_ = Has(context, kLinearChannelScale);
+  if (!scaled_) return {};
+  BITTERN_TRY(CheckConstant(context, kLinearChannelScale, "channel_scale",
+                            DType::kF32,
+                            Shape{static_cast<int64_t>(geometry_.ic)}));
+  if (geometry_.groups == 1 && !pad_row_term_ && pad_ == 0 &&
+      kernels::TakesScaled(operands_.types, geometry_.h.kernel,
+                           geometry_.w.kernel)) {
+    return {};
+  }
+  return WrongInput(context, kLinearChannelScale, "channel_scale",
+                    "nothing but for byte codes in one group, without pad and "
+                    "pad_row_term, whose taps add up in 16 bits");
+}
+
 Result<void> LowBitConvOp::Infer(const InferContext& context) {
   BITTERN_TRY(CheckActivations(context, operands_));
   BITTERN_TRY(ReadGeometry(context));
   BITTERN_TRY(ReadPad(context));
   BITTERN_TRY(ReadChannelPads(context));
   BITTERN_TRY(CheckPlanes(context));
+  BITTERN_TRY(CheckChannelScale(context));
   for (const size_t input : {kLinearGroupScale, kLinearGroupZero}) {
     if (Has(context, input))
       return WrongInput(context, input, "group_scale, group_zero",
                         "nothing: filters are not in groups");
   }
   batch_ = static_cast<size_t>(context.inputs[kLinearX].type.shape[0]);
-  const LinearProduct product{operands_.types, geometry_.K(),
+  kernels::GemmTypes types = operands_.types;
+  if (scaled_) types.activations = Operand::kF32;
+  const LinearProduct product{types, geometry_.K(),
                               Shape{context.inputs[kLinearX].type.shape[0],
                                     static_cast<int64_t>(geometry_.h.out),
                                     static_cast<int64_t>(geometry_.w.out),
@@ -210,7 +232,7 @@ Result<void> LowBitConvOp::Prepare(PrepareContext& context) {
   BITTERN_TRY(epilogue_.Prepare(context));
   const kernels::ConvQuery query{geometry_, operands_.types,
                                  kernels::PixelLayout::kNhwc,
-                                 epilogue_.StripUnit()};
+                                 epilogue_.StripUnit(), scaled_};
   const kernels::ConvKernel kernel = kernels::SelectConv(query, context.cpu);
   if (kernel == kernels::ConvKernel{}) {
     return Unsupported(context.def.op + " '" + context.def.name +
@@ -308,6 +330,8 @@ void LowBitConvOp::Run(const RunContext& context) const noexcept {
                                second_args};
           run.image.pad = pad;
           if (!channel_pads_.empty()) run.image.pads = channel_pads_.data();
+          if (scaled_)
+            run.channel_scale = RunInput<float>(context, kLinearChannelScale);
           kernels::ConvRows(plan_, run, row * cols, (row + count) * cols,
                             scratch);
           begin += count;

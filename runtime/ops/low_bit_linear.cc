@@ -50,6 +50,10 @@ Result<void> LowBitLinearOp::CheckGroups(const InferContext& context) {
   product_.types.group = zero_bytes_ = 0;
   product_.types.zeros = Has(context, kLinearGroupZero);
   const int64_t block = context.Int("block", 0);
+  if (Has(context, kLinearChannelScale)) {
+    return WrongInput(context, kLinearChannelScale, "channel_scale",
+                      "nothing: a column is no channel of an image");
+  }
   if (!Has(context, kLinearGroupScale)) {
     if (product_.types.zeros) {
       return WrongInput(context, kLinearGroupZero, "group_zero",

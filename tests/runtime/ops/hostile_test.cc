@@ -244,6 +244,9 @@ std::vector<OpCall> ValidCalls() {
   quantised_image["functions"] = std::string("relu");
   quantised_image["function_args"] = std::vector<float>{};
   quantised_image["pad"] = int64_t{3};
+  runtime::AttributeMap scaled_image = quantised_image;
+  scaled_image.erase("pad");
+  scaled_image["channel_pads"] = Ints{0, 1, 2, 3, 4, 5};
   runtime::AttributeMap last = window;
   last["groups"] = int64_t{2};
   last["channels_first"] = int64_t{1};
@@ -282,6 +285,13 @@ std::vector<OpCall> ValidCalls() {
         std::nullopt, std::nullopt, std::nullopt, std::nullopt, floats(6),
         floats(6), counts},
        quantised_image},
+      {"LowBitConv",
+       {bytes({2, 4, 5, 6}),
+        CodeTensor("ternary", {6, 24}, std::vector<int>(144)), floats(6),
+        std::nullopt, std::nullopt, std::nullopt, std::nullopt, floats(6),
+        floats(6), std::nullopt, std::nullopt, std::nullopt, std::nullopt,
+        std::nullopt, std::nullopt, std::nullopt, floats(6)},
+       scaled_image},
       {"LowBitConv",
        {ones({1, 4, 5, 6}, 0), Bipolar({4, 24}, std::vector<int>(96, 1)),
         floats(4), floats(4), Iota({1, 5, 2, 4}), std::nullopt, std::nullopt,

@@ -41,6 +41,7 @@ struct Layer {
   std::vector<int> x, w;      // [N,H,W,C], [oc][kh][kw][C / groups]
   std::vector<float> floats;  // x, if its type is "f32"
   std::vector<float> scale, bias;
+  std::vector<float> channel_scale;  // of input channels, if they have any
 
   Layer(Random& random, const Geometry& geometry, std::string x_name,
         std::string w_name)
@@ -92,6 +93,29 @@ struct Layer {
     return x_type == "f32" ? chain : static_cast<float>(sum);
   }
 
+  // The same where channels have scales: one chain over them of integer sums.
+  float ScaledAccumulator(int64_t n, int64_t oy, int64_t ox, int64_t c) const {
+    float chain = 0;
+    for (int64_t i = 0; i < g.ic; ++i) {
+      int64_t sum = 0;
+      for (int64_t tap = 0; tap < g.h.kernel * g.w.kernel; ++tap) {
+        const int64_t y = oy * g.h.stride - g.h.before +
+                          tap / g.w.kernel * g.h.dilation,
+                      z = ox * g.w.stride - g.w.before +
+                          tap % g.w.kernel * g.w.dilation;
+        if (y < 0 || y >= g.h.in || z < 0 || z >= g.w.in) continue;
+        const auto at =
+            static_cast<size_t>(((n * g.h.in + y) * g.w.in + z) * g.ic + i);
+        const int64_t zero = pads.empty() ? 0 : pads[static_cast<size_t>(i)];
+        sum +=
+            (x[at] - zero) * w[static_cast<size_t>(c * K() + tap * g.ic + i)];
+      }
+      chain = std::fma(static_cast<float>(sum),
+                       channel_scale[static_cast<size_t>(i)], chain);
+    }
+    return chain;
+  }
+
   // fl(fl(acc * scale) + bias).
   std::vector<float> Loops() const {
     std::vector<float> out;
@@ -100,7 +124,10 @@ struct Layer {
         for (int64_t ox = 0; ox < g.w.out(); ++ox) {
           for (int64_t c = 0; c < g.oc; ++c) {
             const auto col = static_cast<size_t>(c);
-            const float scaled = Accumulator(n, oy, ox, c) * scale[col];
+            const float sum = channel_scale.empty()
+                                  ? Accumulator(n, oy, ox, c)
+                                  : ScaledAccumulator(n, oy, ox, c);
+            const float scaled = sum * scale[col];
             out.push_back(scaled + bias[col]);
           }
         }
@@ -464,6 +491,67 @@ TEST_CASE("Codes of padding that do not fit the channels are refused") {
   call.inputs[kW] =
       CodeTensor("s4w", {4, 9}, AnyCodes(random, "s4w", size_t{36}));
   CHECK(ErrorOf(call) == "channel_pads: got 2 values" + expected);
+}
+
+TEST_CASE("Channels with scales of their own") {
+  Random random(78);
+  const Geometry geometries[] = {
+      {{6, 3, 1, 1, 1, 1}, {5, 3, 2, 1, 1, 2}, 2, 12, 20},
+      {{4, 1}, {9, 2, 1, 3, 2, 0}, 1, 70, 33},
+      {{9, 5, 2, 1, 2, 2}, {8, 6, 1, 1, 3, 3}, 3, 3, 16}};
+  for (const Geometry& g : geometries) {
+    for (const auto& [x, w] :
+         {std::pair("u4c", "s4w"), {"s4c", "s2w"}, {"u2c", "ternary"}}) {
+      Layer layer(random, g, x, w);
+      for (int64_t i = 0; i < g.ic; ++i)
+        layer.channel_scale.push_back(random.Uniform(0.01f, 3.0f));
+      OpCall call = layer.Call("f32");
+      call.attributes.erase("pad");
+      call.inputs[kChannelScale] = Constant(F32({g.ic}, layer.channel_scale));
+      for (const bool pads : {false, true}) {
+        if (pads) {
+          for (const int pad : AnyCodes(random, x, layer.channel_scale.size()))
+            layer.pads.push_back(pad);
+          call.attributes["channel_pads"] = layer.pads;
+        }
+        const std::vector<float> expected = layer.Loops();
+        Everywhere(call, true, [&](const Value& out) {
+          CHECK(out.type.shape == layer.Out());
+          CHECK(Different(out.Floats(), expected) == 0);
+        });
+      }
+    }
+  }
+}
+
+TEST_CASE("Scales of channels that do not fit are refused") {
+  Random random(79);
+  const auto error = [&](const char* x, const char* w, int64_t groups,
+                         int64_t scales, bool constant, int64_t pad) {
+    const Layer layer(random,
+                      {{4, 3, 1, 1, 1, 1}, {4, 3, 1, 1, 1, 1}, 1, 6, 4, groups},
+                      x, w);
+    OpCall call = layer.Call("f32");
+    call.attributes["pad"] = pad;
+    const Value value =
+        F32({scales}, std::vector<float>(static_cast<size_t>(scales), 1.0f));
+    call.inputs[kChannelScale] = constant ? Constant(value) : value;
+    return ErrorOf(call);
+  };
+  const auto refused = [](const std::string& got) {
+    return "input channel_scale: got " + got +
+           "f32[6], expected nothing but for byte codes in one group, without "
+           "pad and pad_row_term, whose taps add up in 16 bits";
+  };
+  CHECK(error("u4c", "s4w", 2, 6, true, 0) == refused(""));
+  CHECK(error("u4c", "s4w", 1, 6, true, 1) == refused(""));
+  CHECK(error("u4c", "s8w", 1, 6, true, 0) == refused(""));
+  CHECK(error("sign", "s4w", 1, 6, true, 0) == refused(""));
+  CHECK(error("f32", "s4w", 1, 6, true, 0) == refused(""));
+  CHECK(error("u4c", "s4w", 1, 5, true, 0) ==
+        "input channel_scale: got f32[5], expected f32[6]");
+  CHECK(error("u4c", "s4w", 1, 6, false, 0) ==
+        "input channel_scale: got f32[6], expected a constant");
 }
 
 TEST_CASE("A zero point out of the codes is held within them") {

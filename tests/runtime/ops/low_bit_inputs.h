@@ -23,6 +23,7 @@ enum Input : size_t {
   kStepValues,
   kGroupScale,
   kGroupZero,
+  kChannelScale,
   kInputs
 };
 
