@@ -25,6 +25,7 @@ enum LowBitInput : size_t {
   kStepValuesInput,
   kGroupScaleInput,
   kGroupZeroInput,
+  kChannelScaleInput,
   kLowBitInputs,
 };
 

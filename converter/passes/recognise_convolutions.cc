@@ -4,9 +4,11 @@
 //     -> Transpose(LowBitConv(Quantize(Transpose(x))))
 // with the constants (a scale, a BatchNormalization) folded into scale and bias
 // in double and rounded once. Transposes that meet cancel in channels_last. A
-// scale per input channel does not factor out: float sums over packed weights,
-// unless --input-scale says to fold the scales into wider weights. Every other
-// convolution gets a record with the reason why it is float.
+// scale per input channel does not factor out: LowBitConv multiplies the
+// integer sum of a channel's taps by it, if there are taps enough; others are
+// float sums over packed weights. --input-scale says to fold the scales into
+// wider weights, where that is faster. Every other convolution gets a record
+// with the reason why it is float.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -18,6 +20,7 @@
 #include "converter/passes/low_bit_linear.h"
 #include "converter/passes/low_bit_product.h"
 #include "converter/passes/passes.h"
+#include "kernels/conv/scaled.h"
 #include "kernels/gemm/gemm.h"
 
 namespace bittern::convert {
@@ -25,6 +28,9 @@ namespace {
 
 using Kind = Activation::Kind;
 using runtime::Encoding;
+
+// Fewer are faster as floats.
+constexpr int64_t kTapsWorthScaling = 4;
 
 struct ConvMatch {
   NodeId conv = kNone;
@@ -333,6 +339,10 @@ class Lowerer {
     if (a.kind == Kind::kColumn) {
       const InputScale mode = ModeOf(match);
       record.input_scale = NameOf(mode);
+      if (mode != InputScale::kFast8 && CanScaleChannels(match, weights)) {
+        record.input_scale = NameOf(InputScale::kExact);
+        return LowerScaled(match, weights, std::move(inputs));
+      }
       if (mode != InputScale::kExact) {
         return LowerFolded(match, weights, mode, std::move(inputs));
       }
@@ -345,6 +355,48 @@ class Lowerer {
                                 weights.values, match.w[0]));
     BITTERN_TRY(AddZeroPoints(graph_, weight, a, weights, inputs));
     return Finish(match, std::move(inputs), std::move(scale), {}, padding);
+  }
+
+  // Whether the taps of a channel add up as integers before its scale comes in:
+  // exact, and as fast as 16-bit weights that hold the scales.
+  bool CanScaleChannels(const ConvMatch& match,
+                        const WeightCodes& weights) const {
+    const auto pads = ChannelPadsOf(match.activation);
+    if (match.groups != 1 || !pads ||
+        match.w[2] * match.w[3] < kTapsWorthScaling) {
+      return false;
+    }
+    runtime::CodeType code = graph_.value(match.activation.codes).type->code;
+    const kernels::ValueRange range =
+        kernels::RangeOf(runtime::OperandOf(code));
+    const bool beyond = std::any_of(
+        pads->begin(), pads->end(),
+        [&range](int64_t pad) { return pad < range.lo || pad > range.hi; });
+    return kernels::TakesScaled(
+        {runtime::OperandOf(weights.type),
+         beyond ? WidestOf(code) : runtime::OperandOf(code)},
+        static_cast<size_t>(match.w[2]), static_cast<size_t>(match.w[3]));
+  }
+
+  // Scales of input channels stay, each for the sum of its taps.
+  Result<void> LowerScaled(const ConvMatch& match, const WeightCodes& weights,
+                           std::vector<ValueId> inputs) {
+    const Activation& a = match.activation;
+    const std::string weight =
+        graph_.value(graph_.node(match.conv).inputs[1]).name;
+    BITTERN_TRY_ASSIGN(inputs[kWeightInput],
+                       AddCodes(graph_, weight + ".bits", weights.type,
+                                weights.values, match.w[0]));
+    inputs[kChannelScaleInput] =
+        AddVector(graph_, weight + ".channels", a.scale);
+    AttributeMap padding;
+    const std::vector<int64_t> pads = *ChannelPadsOf(a);
+    if (std::any_of(pads.begin(), pads.end(),
+                    [](int64_t pad) { return pad != 0; })) {
+      padding["channel_pads"] = pads;
+    }
+    return Finish(match, std::move(inputs),
+                  {weights.scales.begin(), weights.scales.end()}, {}, padding);
   }
 
   // The mode that was asked for, where integers can do it.

@@ -159,6 +159,16 @@ class Folded:
         return self.projection(module.out_proj, joined(out))
 
 
+def scaled_channels(windows: np.ndarray, filters: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """windows [P, taps C], filters [N, taps C] -> [P, N]; scale [C]."""
+    channels = len(scale)
+    acc = np.zeros((len(windows), len(filters)), f32)
+    for c in range(channels):
+        sums = exact_product(windows[:, c::channels], filters[:, c::channels].T).astype(f32)
+        acc = fp32.fma(sums, scale[c], acc)
+    return acc
+
+
 def low_bit_conv(tape: Tape, name: str, conv: nn.Module, bn: FrozenBatchNorm, x: np.ndarray, then: Activation | None) -> np.ndarray:
     """x [H, W, C]. The normalisation and the shift behind it go into scale and bias."""
     act = activation(conv.act, (), (-1,))
@@ -170,6 +180,9 @@ def low_bit_conv(tape: Tape, name: str, conv: nn.Module, bn: FrozenBatchNorm, x:
         windows = taps(act.shifted(codes), conv.kernel_size[0], conv.stride[0])
         acc = exact_product(windows.reshape(-1, filters.shape[1]), filters.T).astype(f32)
         scale = scale * act.a.astype(f64)
+    elif conv.kernel_size[0] > 1:  # a sum of integers for each channel, then one chain over the channels
+        windows = taps(act.shifted(codes), conv.kernel_size[0], conv.stride[0])
+        acc = scaled_channels(windows.reshape(-1, *filters.shape[1:]), filters, act.a.reshape(-1))
     else:
         windows = taps(act.levels(codes), conv.kernel_size[0], conv.stride[0])
         acc = fp32.chain(windows.reshape(-1, filters.shape[1]), filters)

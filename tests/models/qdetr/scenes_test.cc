@@ -136,9 +136,9 @@ nlohmann::json Trace(runtime::Session& session) {
     if (op.op == "LowBitConv" || op.op == "LowBitLinear") {
       const runtime::OpDef* source = producers[op.inputs[0]];
       const bool levels = source != nullptr && source->op == "Dequantize";
-      if (levels) record(layer + ".codes", source->inputs[0]);
-      if (source != nullptr && source->op == "Quantize")
-        record(layer + ".codes", op.inputs[0]);
+      const int32_t codes = levels ? source->inputs[0] : op.inputs[0];
+      if (ViewOf(session, codes).type->dtype == runtime::DType::kCode)
+        record(layer + ".codes", codes);
     } else if (layer == "input_proj") {
       record("features", op.outputs[0]);
     } else if (op.op == "CodeAttention") {
