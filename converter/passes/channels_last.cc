@@ -5,8 +5,8 @@
 // once. Pools and float convolutions have forms of their own for it, and a
 // float convolution of an image with channels first leaves them last where that
 // is how they are read (the first one of a network). Global averages become
-// means over rows and columns; maxima and means over those are taken of the
-// image with channels last.
+// means over rows and columns; maxima and means over those, and the maximum of
+// all, are taken of the image with channels last.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -302,6 +302,10 @@ class Walker {
     std::vector<int64_t> axes = IntsOf(node, "axes");
     for (int64_t& axis : axes) axis += axis < 0 ? 4 : 0;
     std::sort(axes.begin(), axes.end());
+    if (node.op == "ReduceMax" && (axes.empty() || axes.size() == 4)) {
+      return Rewrite(graph_, id, node.op, {last_[node.inputs[0]]},
+                     node.attributes);  // the same in any order
+    }
     if (axes.empty() || axes.front() < 2) return {};
     const Shape shape = *StaticShape(graph_, node.outputs[0]);
     for (int64_t& axis : axes) --axis;
