@@ -5,6 +5,7 @@
 //   Apply(a, b)  for every other type
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <type_traits>
@@ -30,6 +31,7 @@ class BinaryOp final : public Op {
     const Shape& b = context.inputs[1].type.shape;
     BITTERN_TRY_ASSIGN(const Shape out, BroadcastShape(context, a, b));
     loop_ = BroadcastLoop<2>(out, {&a, &b});
+    whole_ = {!Fn::kBool && a == out, !Fn::kBool && b == out};
     return SetOutput(context, 0, Fn::kBool ? DType::kBool : type_, out);
   }
 
@@ -53,6 +55,8 @@ class BinaryOp final : public Op {
       if (type_ == DType::kBool) return RunPlain<uint8_t>(context);
     }
   }
+
+  bool MayLieOver(size_t input) const override { return whole_[input]; }
 
   std::string Kernel() const override {
     return kernel_ == nullptr ? "plain" : kernel_->name;
@@ -92,6 +96,7 @@ class BinaryOp final : public Op {
 
   DType type_ = DType::kF32;
   BroadcastLoop<2> loop_;
+  std::array<bool, 2> whole_{};  // inputs of the output's type
   const kernels::ElementwiseKernel* kernel_ = nullptr;
 };
 

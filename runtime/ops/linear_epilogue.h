@@ -81,6 +81,11 @@ class LinearEpilogue {
   Result<void> Prepare(const PrepareContext& context);
 
   const kernels::EpilogueKernel* kernel() const { return kernel_; }
+  // Op::MayLieOver: whichever element it is, the residual's is added before the
+  // output's is stored.
+  bool MayLieOver(size_t input) const {
+    return input == kLinearResidual && form_ <= Form::kF32Bytes;
+  }
   // Strips of columns are whole multiples of this.
   size_t StripUnit() const;
   // Scratch of Args, shared by all threads.

@@ -28,6 +28,9 @@ class LowBitConvOp final : public Op {
   Result<void> Infer(const InferContext& context) override;
   Result<void> Prepare(PrepareContext& context) override;
   void Run(const RunContext& context) const noexcept override;
+  bool MayLieOver(size_t input) const override {
+    return epilogue_.MayLieOver(input);
+  }
   std::string Kernel() const override {
     const kernels::ConvKernel& kernel = plan_.kernel;
     return std::string(plan_.unpacked_bytes != 0 ? "unpacked, " : "") +

@@ -17,6 +17,9 @@ class LowBitLinearOp final : public Op {
   Result<void> Infer(const InferContext& context) override;
   Result<void> Prepare(PrepareContext& context) override;
   void Run(const RunContext& context) const noexcept override;
+  bool MayLieOver(size_t input) const override {
+    return epilogue_.MayLieOver(input);
+  }
   std::string Kernel() const override { return driver_.Name(); }
   OpCost Cost() const override {
     const size_t bytes =

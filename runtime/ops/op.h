@@ -102,6 +102,14 @@ class Op {
   // Output 0 is input 0's bytes under another shape: the planner puts both in
   // one place unless output 0 is a graph output; Run copies if places differ.
   virtual bool IsView() const { return false; }
+  // Whether output 0 may take the place of this input's bytes: it has as many,
+  // and Run reads each of its elements, on the thread that writes the same
+  // element of output 0, before it does. The planner sees to it that no other
+  // input is there and that nothing reads the input later.
+  virtual bool MayLieOver(size_t input) const {
+    static_cast<void>(input);
+    return false;
+  }
   // Chosen kernel and why: "w1a1/vpopcntdq/avx512 + window_sign/hwy". "plain"
   // for ops with one implementation.
   virtual std::string Kernel() const { return "plain"; }

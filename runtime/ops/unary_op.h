@@ -44,6 +44,8 @@ class UnaryOp final : public Op {
         });
   }
 
+  bool MayLieOver(size_t) const override { return true; }
+
   std::string Kernel() const override {
     return kernel_ == nullptr ? "plain" : kernel_->name;
   }

@@ -6,6 +6,7 @@
 #include "kernels/base/bits.h"
 #include "runtime/ops/infer.h"
 #include "runtime/plan/memory_planner.h"
+#include "runtime/plan/shared_bytes.h"
 
 namespace bittern::runtime {
 namespace {
@@ -144,7 +145,7 @@ class Planner {
         return At(op, std::move(result).error());
     }
     if (part_ == nullptr) BITTERN_TRY(CheckOutputs(def_, plan_.types));
-    ShareViews();
+    plan_.roots = FindRoots(plan_, Kept());
     BITTERN_TRY(PlaceTensors());
     for (PlanStep& step : plan_.steps) {
       if (Result<void> result = Prepare(step); !result.ok())
@@ -211,20 +212,10 @@ class Planner {
     return {};
   }
 
-  void ShareViews() {
-    plan_.roots.resize(def_.tensors.size());
-    for (size_t i = 0; i < plan_.roots.size(); ++i)
-      plan_.roots[i] = static_cast<int32_t>(i);
-    std::vector<bool> is_output(def_.tensors.size());
-    for (const int32_t tensor : def_.outputs)
-      is_output[static_cast<size_t>(tensor)] = true;
-    for (const PlanStep& step : plan_.steps) {
-      const auto output = static_cast<size_t>(step.outputs[0]);
-      // Every graph output has bytes of its own, because the caller may bind
-      // its buffer there.
-      if (step.op->IsView() && !is_output[output])
-        plan_.roots[output] = plan_.roots[static_cast<size_t>(step.inputs[0])];
-    }
+  // Tensors that outlive the steps.
+  std::span<const int32_t> Kept() const {
+    return part_ == nullptr ? std::span<const int32_t>(def_.outputs)
+                            : part_->keeps;
   }
 
   // Lives of the tensors that own bytes, in steps. Inputs live always, since a
@@ -261,10 +252,7 @@ class Planner {
               std::max(blocks[block(tensor)].last, now);
       }
     }
-    const std::span<const int32_t> last =
-        part_ == nullptr ? std::span<const int32_t>(def_.outputs)
-                         : part_->keeps;
-    for (const int32_t tensor : last) {
+    for (const int32_t tensor : Kept()) {
       if (block(tensor) != kNoBlock) blocks[block(tensor)].last = end;
     }
     if (options_.keep_intermediates) {

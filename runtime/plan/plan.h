@@ -37,9 +37,8 @@ struct PlanStep {
 struct Plan {
   std::shared_ptr<const Model> model;
   std::vector<TensorType> types;  // per tensor, static
-  std::vector<int32_t>
-      roots;  // per tensor: the tensor whose bytes it shares; itself, unless a
-              // view op made it and it is no graph output
+  std::vector<int32_t> roots;  // per tensor: the tensor whose bytes it shares,
+                               // or itself (shared_bytes.h)
   std::vector<int64_t> offsets;  // per tensor: byte offset in the arena of its
                                  // root; -1 = constant or unused
   std::vector<PlanStep> steps;

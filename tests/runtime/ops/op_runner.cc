@@ -86,6 +86,7 @@ void LastPartFirst(void*, void (*task)(void*, size_t), void* context,
 
 void Execute(const runtime::Op& op, const OpCall& call,
              const runtime::PrepareContext& prepared,
+             const std::vector<std::optional<Value>>& inputs,
              std::vector<Value>& outputs) {
   auto pool = runtime::ThreadPool::Make(call.threads, &LastPartFirst, nullptr);
   REQUIRE(pool.ok());
@@ -93,7 +94,7 @@ void Execute(const runtime::Op& op, const OpCall& call,
   const auto shared = Garbage(prepared.scratch_shared),
              thread = Garbage(stride * call.threads);
   std::vector<const void*> in;
-  for (const auto& input : call.inputs)
+  for (const auto& input : inputs)
     in.push_back(input ? input->data->data() : nullptr);
   std::vector<void*> out;
   for (const Value& output : outputs) out.push_back(output.data->data());
@@ -101,6 +102,33 @@ void Execute(const runtime::Op& op, const OpCall& call,
   CHECK(GuardIntact(*shared));
   CHECK(GuardIntact(*thread));
   for (const Value& output : outputs) CHECK(GuardIntact(*output.data));
+}
+
+// Again with output 0 in the place of every input that the op allows: the same
+// outputs.
+void ExecuteInPlace(const runtime::Op& op, const OpCall& call,
+                    const runtime::PrepareContext& prepared,
+                    const std::vector<Value>& outputs) {
+  for (size_t i = 0; i < call.inputs.size(); ++i) {
+    if (!call.inputs[i] || !op.MayLieOver(i)) continue;
+    const Value& input = *call.inputs[i];
+    const size_t bytes = runtime::ByteSize(input.type);
+    REQUIRE(bytes == runtime::ByteSize(outputs[0].type));
+    std::vector<Value> again;
+    for (const Value& output : outputs) {
+      again.push_back({output.type, Garbage(runtime::ByteSize(output.type))});
+    }
+    if (bytes != 0)
+      std::memcpy(again[0].data->data(), input.data->data(), bytes);
+    std::vector<std::optional<Value>> inputs = call.inputs;
+    inputs[i] = again[0];
+    Execute(op, call, prepared, inputs, again);
+    for (size_t o = 0; o < outputs.size(); ++o) {
+      INFO(call.op << ": output " << o << ", output 0 over input " << i);
+      CHECK(std::memcmp(again[o].data->data(), outputs[o].data->data(),
+                        runtime::ByteSize(outputs[o].type)) == 0);
+    }
+  }
 }
 
 }  // namespace
@@ -218,7 +246,8 @@ runtime::Result<std::vector<Value>> TryRun(const OpCall& call,
   std::vector<Value> outputs;
   for (const TensorType& type : types)
     outputs.push_back({type, Garbage(runtime::ByteSize(type))});
-  Execute(*op, call, prepare, outputs);
+  Execute(*op, call, prepare, call.inputs, outputs);
+  ExecuteInPlace(*op, call, prepare, outputs);
   return outputs;
 }
 

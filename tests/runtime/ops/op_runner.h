@@ -1,6 +1,7 @@
 // Runs one op as the executor does (Infer, Prepare, Run), on values of the
 // test, without a file, plan or session. Outputs and scratch start as garbage,
-// and what lies behind them must stay as it was.
+// and what lies behind them must stay as it was. Where output 0 may lie over an
+// input, the op runs once more with both in one place, to the same outputs.
 #pragma once
 
 #include <cstdint>
