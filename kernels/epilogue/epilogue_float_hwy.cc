@@ -56,9 +56,15 @@ using Tile = VF[kTileRows][kVecs];
 // Which rows and channels a tile is. Past the end of the strip the last row
 // stands in: what is computed twice is stored twice, the same.
 struct TilePlace {
+  // Where its rows begin: in the strip; of the others, channel 0.
+  const char* strip[kTileRows];
+  const float* residual[kTileRows];
+  float* out[kTileRows];
+  uint8_t* bytes[kTileRows];
   size_t row[kTileRows];  // of the product
-  size_t n;               // first channel
   size_t real;            // rows that are no stand-ins
+  size_t n;               // first channel
+  size_t j;               // in the strip
 };
 
 template <class Op>
@@ -76,50 +82,63 @@ HWY_INLINE void TileWithArray(Tile& t, const float* values, const Op& op) {
   ForTile(t, [&](VF y, size_t, size_t v) HWY_ATTR { return op(y, x[v]); });
 }
 
-HWY_INLINE void TileResidual(const EpilogueArgs& args, const TilePlace& at,
-                             Tile& t) {
+HWY_INLINE void TileResidual(const TilePlace& at, Tile& t) {
   ForTile(t, [&](VF y, size_t i, size_t v) HWY_ATTR {
-    const float* row =
-        RowAt<float>(args.residual, args.residual_stride, at.row[i]);
-    return hn::Add(hn::LoadU(DF(), row + at.n + v * kLanes), y);
+    const float* row = at.residual[i] + at.n;
+    return hn::Add(hn::LoadU(DF(), row + v * kLanes), y);
   });
 }
 
-// strip[i]: of row i, at the tile's first channel.
 HWY_INLINE void TileIntegers(const EpilogueArgs& args, const TilePlace& at,
-                             const char* const (&strip)[kTileRows], Tile& t) {
+                             Tile& t) {
   const DF d;
   const DI di;
-  for (size_t v = 0; v < kVecs; ++v) {
-    const size_t j = v * kLanes, n = at.n + j;
-    const VF scale = hn::LoadU(d, args.scale + n);
-    for (size_t i = 0; i < kTileRows; ++i) {
-      VI x = hn::LoadU(di, reinterpret_cast<const int32_t*>(strip[i]) + j);
-      if (args.correction != nullptr)
-        x = hn::Add(x, hn::LoadU(di, args.correction + n));
-      if (args.row_term != nullptr) {
-        x = hn::Add(x, hn::Mul(hn::Set(di, args.row_term[at.row[i]]),
-                               hn::LoadU(di, args.column_term + n)));
+  VI x[kTileRows][kVecs];
+  for (size_t i = 0; i < kTileRows; ++i) {
+    const auto* acc = reinterpret_cast<const int32_t*>(at.strip[i]) + at.j;
+    for (size_t v = 0; v < kVecs; ++v)
+      x[i][v] = hn::LoadU(di, acc + v * kLanes);
+  }
+  if (args.correction != nullptr) {
+    for (size_t v = 0; v < kVecs; ++v) {
+      const VI c = hn::LoadU(di, args.correction + at.n + v * kLanes);
+      for (size_t i = 0; i < kTileRows; ++i) x[i][v] = hn::Add(x[i][v], c);
+    }
+  }
+  if (args.row_term != nullptr) {
+    for (size_t v = 0; v < kVecs; ++v) {
+      const VI term = hn::LoadU(di, args.column_term + at.n + v * kLanes);
+      for (size_t i = 0; i < kTileRows; ++i) {
+        x[i][v] = hn::Add(x[i][v],
+                          hn::Mul(hn::Set(di, args.row_term[at.row[i]]), term));
       }
-      VF s = scale;
-      if (args.row_scale != nullptr)
-        s = hn::Mul(s, hn::Set(d, args.row_scale[at.row[i]]));
-      t[i][v] = hn::Mul(hn::ConvertTo(d, x), s);
+    }
+  }
+  ForTile(t, [&](VF, size_t i, size_t v)
+                 HWY_ATTR { return hn::ConvertTo(d, x[i][v]); });
+  if (args.row_scale == nullptr)
+    return TileWithArray(t, args.scale + at.n, MulOp());
+  for (size_t v = 0; v < kVecs; ++v) {
+    const VF scale = hn::LoadU(d, args.scale + at.n + v * kLanes);
+    for (size_t i = 0; i < kTileRows; ++i) {
+      t[i][v] = hn::Mul(t[i][v],
+                        hn::Mul(scale, hn::Set(d, args.row_scale[at.row[i]])));
     }
   }
 }
 
 HWY_INLINE void TileFloats(const EpilogueArgs& args, const TilePlace& at,
-                           const char* const (&strip)[kTileRows], Tile& t) {
+                           Tile& t) {
   const DF d;
   ForTile(t, [&](VF, size_t i, size_t v) HWY_ATTR {
-    return hn::LoadU(d, reinterpret_cast<const float*>(strip[i]) + v * kLanes);
+    return hn::LoadU(
+        d, reinterpret_cast<const float*>(at.strip[i]) + at.j + v * kLanes);
   });
   if (args.scale != nullptr) TileWithArray(t, args.scale + at.n, MulOp());
 }
 
-HWY_INLINE void TileStep(const EpilogueArgs& args, const EpilogueStep& step,
-                         const TilePlace& at, Tile& t) {
+HWY_INLINE void TileStep(const EpilogueStep& step, const TilePlace& at,
+                         Tile& t) {
   switch (step.kind) {
     case EpilogueStep::Kind::kMul:
       return TileWithArray(t, step.values + at.n, MulOp());
@@ -128,7 +147,7 @@ HWY_INLINE void TileStep(const EpilogueArgs& args, const EpilogueStep& step,
     case EpilogueStep::Kind::kPRelu:
       return TileWithArray(t, step.values + at.n, PReluOp());
     case EpilogueStep::Kind::kResidual:
-      return TileResidual(args, at, t);
+      return TileResidual(at, t);
     case EpilogueStep::Kind::kRelu:
       return ForTile(t, [](VF y, size_t, size_t) HWY_ATTR { return Relu(y); });
     case EpilogueStep::Kind::kClip: {
@@ -140,18 +159,33 @@ HWY_INLINE void TileStep(const EpilogueArgs& args, const EpilogueStep& step,
   }
 }
 
+// A copy for loops over the real rows: were the tile itself indexed by what is
+// known only then, it would lie in memory, stored anew by every step.
+using TileCopy = float[kTileRows * kBlock];
+
+HWY_INLINE void StoreTile(const Tile& t, TileCopy& copy) {
+  for (size_t i = 0; i < kTileRows; ++i) {
+    for (size_t v = 0; v < kVecs; ++v)
+      hn::Store(t[i][v], DF(), copy + i * kBlock + v * kLanes);
+  }
+}
+
 // Sixteen bits of each plane; the first of a word clears it.
 HWY_INLINE void TileSigns(const EpilogueArgs& args, const TilePlace& at,
                           Tile& t) {
-  const VF zero = hn::Zero(DF());
+  const DF d;
+  const VF zero = hn::Zero(d);
   const CodePlanes& p = args.codes;
   if (args.sign_shift != nullptr)
     TileWithArray(t, args.sign_shift + at.n, AddOp());
+  HWY_ALIGN TileCopy copy;
+  StoreTile(t, copy);
   for (size_t i = 0; i < at.real; ++i) {
     MF above[kVecs], below[kVecs];
     for (size_t v = 0; v < kVecs; ++v) {
-      above[v] = hn::Gt(t[i][v], zero);
-      below[v] = hn::Lt(t[i][v], zero);
+      const VF y = hn::Load(d, copy + i * kBlock + v * kLanes);
+      above[v] = hn::Gt(y, zero);
+      below[v] = hn::Lt(y, zero);
     }
     const uint64_t sign = BlockBits(above), valid = sign | BlockBits(below);
     const size_t word = at.row[i] * p.row_words + at.n / 64, shift = at.n % 64;
@@ -166,12 +200,13 @@ HWY_INLINE void TileSigns(const EpilogueArgs& args, const TilePlace& at,
 HWY_INLINE void TileLanes(const EpilogueArgs& args, const TilePlace& at,
                           const Tile& t) {
   const DF d;
+  HWY_ALIGN TileCopy copy;
+  StoreTile(t, copy);
   for (size_t i = 0; i < at.real; ++i) {
     float* lanes = args.lane_sums + at.row[i] * kBlock;
-    for (size_t v = 0; v < kVecs; ++v) {
-      float* lane = lanes + v * kLanes;
-      hn::StoreU(hn::Add(hn::LoadU(d, lane), t[i][v]), d, lane);
-    }
+    const float* y = copy + i * kBlock;
+    for (size_t v = 0; v < kVecs; ++v, lanes += kLanes, y += kLanes)
+      hn::StoreU(hn::Add(hn::LoadU(d, lanes), hn::Load(d, y)), d, lanes);
   }
 }
 
@@ -198,26 +233,25 @@ HWY_INLINE void TileBytes(const EpilogueArgs& args, const TilePlace& at,
     }
   }
   for (size_t i = 0; i < kTileRows; ++i) {
-    store(codes[i],
-          RowAt(args.bytes.data, args.bytes.stride, at.row[i]) + at.n);
+    uint8_t* out = at.bytes[i] + at.n;
+    store(codes[i], out);
   }
 }
 
 template <bool kInteger>
-HWY_INLINE void FinishTile(const EpilogueArgs& args, const TilePlace& at,
-                           const char* const (&strip)[kTileRows]) {
+HWY_INLINE void FinishTile(const EpilogueArgs& args, const TilePlace& at) {
   Tile t;
-  kInteger ? TileIntegers(args, at, strip, t) : TileFloats(args, at, strip, t);
+  kInteger ? TileIntegers(args, at, t) : TileFloats(args, at, t);
   if (args.bias != nullptr) TileWithArray(t, args.bias + at.n, AddOp());
   bool residual_added = args.residual == nullptr;
   for (size_t i = 0; i < args.step_count; ++i) {
     residual_added |= args.steps[i].kind == EpilogueStep::Kind::kResidual;
-    TileStep(args, args.steps[i], at, t);
+    TileStep(args.steps[i], at, t);
   }
-  if (!residual_added) TileResidual(args, at, t);
+  if (!residual_added) TileResidual(at, t);
   if (args.bytes.data != nullptr) return TileBytes(args, at, t);
   for (size_t i = 0; i < kTileRows; ++i) {
-    float* out = RowAt(args.out_f32, args.out_stride, at.row[i]) + at.n;
+    float* out = at.out[i] + at.n;
     for (size_t v = 0; v < kVecs; ++v)
       hn::StoreU(Canonical(t[i][v]), DF(), out + v * kLanes);
   }
@@ -278,23 +312,31 @@ void Plain(const EpilogueArgs& args, const EpilogueStrip& s) {
   }
 }
 
+template <class T>
+HWY_INLINE T* RowIfAny(T* base, ptrdiff_t stride, size_t row) {
+  return base == nullptr ? nullptr
+                         : const_cast<T*>(RowAt<T>(
+                               static_cast<const void*>(base), stride, row));
+}
+
 // All columns of a strip that fill tiles: bytes where args has them, else
 // floats.
 template <bool kInteger>
 HWY_NOINLINE void TileRows(const EpilogueArgs& args, const EpilogueStrip& s) {
+  TilePlace at;
   for (size_t r = 0; r < s.rows; r += kTileRows) {
-    TilePlace at;
-    const char* strip[kTileRows];
     at.real = HWY_MIN(kTileRows, s.rows - r);
     for (size_t i = 0; i < kTileRows; ++i) {
       const size_t row = HWY_MIN(r + i, s.rows - 1);
       at.row[i] = s.row + row;
-      strip[i] = RowAt<char>(s.strip, s.stride, row);
+      at.strip[i] = RowAt<char>(s.strip, s.stride, row);
+      at.residual[i] = RowIfAny(args.residual, args.residual_stride, at.row[i]);
+      at.out[i] = RowIfAny(args.out_f32, args.out_stride, at.row[i]);
+      at.bytes[i] = RowIfAny(args.bytes.data, args.bytes.stride, at.row[i]);
     }
-    for (size_t j = 0; j + kBlock <= s.cols; j += kBlock) {
-      at.n = s.col + j;
-      FinishTile<kInteger>(args, at, strip);
-      for (size_t i = 0; i < kTileRows; ++i) strip[i] += kBlock * sizeof(float);
+    for (at.j = 0; at.j + kBlock <= s.cols; at.j += kBlock) {
+      at.n = s.col + at.j;
+      FinishTile<kInteger>(args, at);
     }
   }
 }
