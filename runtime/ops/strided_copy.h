@@ -34,6 +34,8 @@ class StridedCopy {
   template <class T>
   void RunTyped(const T* in, T* out, const ThreadPool& pool) const;
   template <class T>
+  void ShortRows(const T* in, T* out, size_t begin, size_t end) const;
+  template <class T>
   void Plane(const T* in, T* out, size_t begin, size_t end) const;
 
   // Outer dimensions first; then those of one plane: rows_, walked in blocks,
