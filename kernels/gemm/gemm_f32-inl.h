@@ -115,6 +115,10 @@ void Block(const Rows& rows, const float* w, size_t k) {
   const float *a0 = row(0), *a1 = row(kRows > 1 ? 1 : 0),
               *a2 = row(kRows > 2 ? 2 : 0), *a3 = row(kRows > 3 ? 3 : 0),
               *a4 = row(kRows > 4 ? 4 : 0), *a5 = row(kRows > 5 ? 5 : 0);
+  // The next rows, in as many steps: from memory, six rows at once are more
+  // streams than a CPU's own prefetchers follow (1x1 convolutions of Q-DETR's
+  // R50, `exact`, 54 MB: 11.0 -> 7.9 ms; rows from caches: nothing).
+  const float* next = row(kRows);
   size_t i = 0;
   do {  // k >= 1; g++ 12 copies every accumulator once a turn in a loop that
         // may run zero times
@@ -126,6 +130,8 @@ void Block(const Rows& rows, const float* w, size_t k) {
     if constexpr (kRows > 3) Step<kFour, kSigns>(weights, a3 + at, r3);
     if constexpr (kRows > 4) Step<kFour, kSigns>(weights, a4 + at, r4);
     if constexpr (kRows > 5) Step<kFour, kSigns>(weights, a5 + at, r5);
+    if constexpr (kRows == kMr && !kScattered)
+      __builtin_prefetch(next + i * kMr);
     w += kNr;
   } while (++i < k);
   const auto strip = [&rows](ptrdiff_t r) HWY_ATTR {
