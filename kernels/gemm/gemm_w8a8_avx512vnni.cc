@@ -201,8 +201,10 @@ void Run(const GemmStripArgs& args) noexcept {
 HWY_INLINE __m512i LoadCodes(GemmTypes types, const GemmLhs& lhs, size_t row,
                              size_t i, size_t k) {
   if (types.activations != Operand::kSign) {
-    return LoadBytes(
-        lhs.bytes + static_cast<ptrdiff_t>(row) * lhs.bytes_stride + i, k - i);
+    const uint8_t* codes =
+        lhs.bytes + static_cast<ptrdiff_t>(row) * lhs.bytes_stride + i;
+    __builtin_prefetch(codes + kCodesAhead);
+    return LoadBytes(codes, k - i);
   }
   const CodePlanes& p = lhs.planes;
   const size_t word = row * p.row_words + i / 64;

@@ -9,6 +9,7 @@
 
 #include "hwy/base.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/gemm/gemm_kernels.h"
 #include "kernels/gemm/pack_bits.h"
 
 HWY_PUSH_ATTRIBUTES("avx,avx2")
@@ -75,6 +76,7 @@ HWY_INLINE __m256i LoadCodes(const CodeRow& row, size_t i) {
     codes = _mm256_sub_epi8(BytesOfBits(PlaneWord(row.valid, i / 32)),
                             _mm256_add_epi8(plus, plus));
   } else if (left >= 32) {
+    __builtin_prefetch(row.bytes + i + kCodesAhead);
     codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row.bytes + i));
   } else {
     alignas(32) uint8_t tail[32] = {};
