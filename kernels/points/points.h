@@ -2,8 +2,8 @@
 // lie in planes, one for each coordinate (or feature), so that lanes are
 // points. Squared distances are sums of products over ascending coordinates,
 // without fused steps: fl(fl(dx * dx) + fl(dy * dy)) ...; the bits of plain
-// loops on every target. Indices are those of a stable sort: the first of
-// equals wins.
+// loops on every target, and the same from either of the two points. Indices
+// are those of a stable sort: the first of equals wins.
 #pragma once
 
 #include <cstddef>
@@ -37,14 +37,16 @@ struct FarthestArgs {
   int64_t* indices;    // [chosen]
 };
 
-// Queries that distance_keys takes at once: a part of the points stays in L1.
+// Queries that distance_keys best takes at once: a part of the points stays in
+// L1.
 inline constexpr size_t kQueryBlock = 16;
 
 struct DistanceArgs {
   PointPlanes points;
   const float* queries;  // [query_count][channels]
-  size_t query_count;    // 1 to kQueryBlock
-  int32_t* keys;         // [query_count][PaddedPoints]
+  size_t query_count;
+  size_t begin, end;  // of the points; multiples of kPointGroup
+  int32_t* keys;      // [query_count][end - begin]
 };
 
 struct SelectArgs {
@@ -52,6 +54,43 @@ struct SelectArgs {
   size_t count, k;      // 1 <= k <= count
   uint64_t* scratch;    // [PaddedPoints(count)]
   int64_t* indices;     // [k]
+};
+
+// Neighbours within one cloud: a block of distances serves its rows and, as
+// they are symmetric bit for bit, its columns. A row's columns then come a
+// block at a time, by ascending place, and its list keeps those that may be
+// among its k nearest.
+struct CandidateLists {
+  static constexpr size_t kStride = 2 * kPointGroup + 16;  // stores go beyond
+
+  int32_t* Keys(size_t row) const { return data + row * 2 * kStride; }
+  int32_t* Places(size_t row) const { return Keys(row) + kStride; }
+
+  size_t k;         // 1 to kPointGroup
+  int32_t* data;    // [rows][2][kStride]
+  int32_t* counts;  // [rows], from 0
+  // [rows], from kPaddingKey; multiples of kPointGroup. k columns that came
+  // before are nearer than the bound, or as near: no key from it on is kept.
+  int32_t* bounds;
+};
+
+struct KeepArgs {
+  CandidateLists lists;
+  size_t row, rows;     // the lists that take keys
+  size_t first;         // the place of the first column
+  const int32_t* keys;  // [rows][kPointGroup]
+};
+
+struct NearestArgs {
+  CandidateLists lists;
+  size_t rows;       // the lists that are ended
+  int64_t* indices;  // [rows][k]
+};
+
+struct BoundsArgs {
+  const int32_t* keys;  // [count][kPointGroup], of kPointGroup rows by columns
+  size_t count, k;      // multiple of kPointGroup; k of them are no padding
+  int32_t* bounds;      // [kPointGroup]
 };
 
 struct PointsKernel {
@@ -73,6 +112,15 @@ struct PointsKernel {
                      int32_t* keys) noexcept;
   // The places of the k smallest keys, ascending, the first of equals first.
   void (*select)(const SelectArgs& args) noexcept;
+  // Appends what is nearer than its row's bound. A list has at most 2 *
+  // kPointGroup candidates, and its k nearest.
+  void (*keep)(const KeepArgs& args) noexcept;
+  // The places of the k nearest of each list, as select has them; the lists are
+  // lost.
+  void (*nearest)(const NearestArgs& args) noexcept;
+  // Bounds of lists that are empty, for the columns given and those behind
+  // them: at least k of these columns lie below, mostly few more.
+  void (*group_bounds)(const BoundsArgs& args) noexcept;
   bool is_reference;
 };
 

@@ -3,23 +3,19 @@
 // greatest, in one walk; every lane keeps its own first greatest, the lowest
 // place among the lanes' wins.
 // Neighbours: keys[q][i] = bits of |p_i - q|^2 (>= 0, so that integers compare
-// as the floats do). Select: the k-th smallest of the minima of 64 groups
-// (point i in group i mod 64) bounds the k-th smallest key from above, since k
-// groups hold at least one key below; it is found by halving, one count a step.
-// What lies below it (about k + k/4 of 1024 for k = 20) is ranked by comparing
-// all with all.
+// as the floats do); their selection: select-inl.h and candidates-inl.h.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/points/points_hwy.cc"
 #include "hwy/foreach_target.h"
 // foreach_target.h comes before everything that depends on the target.
 #include "kernels/base/math-inl.h"
+#include "kernels/points/candidates-inl.h"
 #include "kernels/points/points_kernels.h"
+#include "kernels/points/select-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace bittern::kernels::HWY_NAMESPACE {
 namespace {
-
-constexpr size_t kGroupVecs = kPointGroup / kLanes;
 
 HWY_INLINE VF Infinity() {
   return hn::BitCast(DF(), hn::Set(DI(), 0x7f800000));
@@ -163,23 +159,23 @@ HWY_INLINE void KeysOfBlock(const DistanceArgs& args, size_t first, size_t i) {
   }
   for (size_t q = 0; q < kRows && first + q < args.query_count; ++q) {
     int32_t* keys =
-        args.keys + (first + q) * PaddedPoints(args.points.count) + i;
+        args.keys + (first + q) * (args.end - args.begin) + i - args.begin;
     hn::Store(hn::BitCast(DI(), Canonical(sum[q][0])), DI(), keys);
     hn::Store(hn::BitCast(DI(), Canonical(sum[q][1])), DI(), keys + kLanes);
   }
 }
 
 void DistanceKeys(const DistanceArgs& args) noexcept {
-  const size_t stride = PaddedPoints(args.points.count);
-  for (size_t part = 0; part < stride; part += kPointGroup) {
+  for (size_t part = args.begin; part < args.end; part += kPointGroup) {
     for (size_t q = 0; q < args.query_count; q += kRows) {
       for (size_t i = part; i < part + kPointGroup; i += 2 * kLanes)
         KeysOfBlock(args, q, i);
     }
   }
   for (size_t q = 0; q < args.query_count; ++q) {
-    for (size_t i = args.points.count; i < stride; ++i)
-      args.keys[q * stride + i] = kPaddingKey;
+    int32_t* keys = args.keys + q * (args.end - args.begin);
+    for (size_t i = args.points.count; i < args.end; ++i)
+      keys[i - args.begin] = kPaddingKey;
   }
 }
 
@@ -206,144 +202,12 @@ void ScoreKeys(const float* scores, size_t count, bool largest,
   for (i = count; i < PaddedPoints(count); ++i) keys[i] = kPaddingKey;
 }
 
-HWY_INLINE size_t CountUpTo(const int32_t* keys, size_t count, int32_t bound) {
-  const DI di;
-  const VI limit = hn::Set(di, bound);
-  size_t above = 0;
-  for (size_t i = 0; i < count; i += kLanes)
-    above += hn::CountTrue(di, hn::Gt(hn::Load(di, keys + i), limit));
-  return count - above;
-}
-
-// A bound that at least k of the keys do not exceed: exactly k, or as few as
-// ties allow.
-int32_t UpperBound(const int32_t* keys, size_t count, size_t k) {
-  const DI di;
-  VI least = hn::Load(di, keys), most = least;
-  for (size_t i = kLanes; i < count; i += kLanes) {
-    const VI x = hn::Load(di, keys + i);
-    least = hn::Min(least, x);
-    most = hn::Max(most, x);
-  }
-  int64_t lo = hn::GetLane(hn::MinOfLanes(di, least));
-  int64_t hi = hn::GetLane(hn::MaxOfLanes(di, most));
-  while (lo < hi) {
-    const int64_t middle = (lo + hi) >> 1;
-    const size_t below = CountUpTo(keys, count, static_cast<int32_t>(middle));
-    if (below == k) return static_cast<int32_t>(middle);
-    if (below > k) {
-      hi = middle;
-    } else {
-      lo = middle + 1;
-    }
-  }
-  return static_cast<int32_t>(hi);
-}
-
-int32_t BoundOf(const SelectArgs& args, size_t stride) {
-  const DI di;
-  if (args.k > kPointGroup || stride == kPointGroup)
-    return UpperBound(args.keys, stride, args.k);
-  HWY_ALIGN int32_t minima[kPointGroup];
-  for (size_t v = 0; v < kGroupVecs; ++v) {
-    const int32_t* from = args.keys + v * kLanes;
-    VI least = hn::Load(di, from);
-    for (size_t i = kPointGroup; i < stride; i += kPointGroup)
-      least = hn::Min(least, hn::Load(di, from + i));
-    hn::Store(least, di, minima + v * kLanes);
-  }
-  return UpperBound(minima, kPointGroup, args.k);
-}
-
-// Bit i: key i of a group is at most the bound.
-HWY_INLINE uint64_t BitsUpTo(const int32_t* keys, VI bound) {
-  const DI di;
-  uint64_t bits = 0;
-  for (size_t v = 0; v < kGroupVecs; ++v) {
-    uint8_t bytes[8] = {};
-    hn::StoreMaskBits(di, hn::Gt(hn::Load(di, keys + v * kLanes), bound),
-                      bytes);
-    const uint64_t above = bytes[0] | static_cast<uint64_t>(bytes[1]) << 8;
-    bits |= above << (v * kLanes);
-  }
-  return ~bits;
-}
-
-// The ranks of `count` candidates, in their order by place: how many are less,
-// or equal and before. Lanes are candidates; no branch depends on a key.
-void Rank(const int32_t* keys, size_t count, int32_t* ranks) {
-  const DI di;
-  for (size_t i = 0; i < count; i += kLanes) {
-    const VI key = hn::Load(di, keys + i);
-    const VI place = hn::Iota(di, static_cast<int32_t>(i));
-    VI rank = hn::Zero(di);
-    for (size_t j = 0; j < count; ++j) {
-      const VI before = hn::VecFromMask(
-          di, hn::Gt(place, hn::Set(di, static_cast<int32_t>(j))));
-      const auto less = hn::Gt(hn::Sub(key, before), hn::Set(di, keys[j]));
-      rank = hn::Sub(rank, hn::VecFromMask(di, less));
-    }
-    hn::Store(rank, di, ranks + i);
-  }
-}
-
-// The key above the place: all different, and ordered as wanted.
-HWY_INLINE uint64_t Ranked(int32_t key, uint64_t place) {
-  return static_cast<uint64_t>(static_cast<uint32_t>(key) ^ 0x80000000u) << 32 |
-         place;
-}
-
-// The k best of the places in scratch, where there are many (ties), by
-// insertion: a place that comes later has to be less than all that are held.
-void SelectOfMany(const SelectArgs& args, size_t count) {
-  uint64_t* best = args.scratch;  // ascending, at most k
-  size_t held = 0;
-  for (size_t i = 0; i < count; ++i) {
-    const uint64_t place = best[i];
-    const uint64_t ranked = Ranked(args.keys[place], place);
-    if (held == args.k) {
-      if (ranked > best[held - 1]) continue;
-      --held;
-    }
-    size_t at = held++;
-    for (; at > 0 && best[at - 1] > ranked; --at) best[at] = best[at - 1];
-    best[at] = ranked;
-  }
-  for (size_t i = 0; i < args.k; ++i)
-    args.indices[i] = static_cast<int64_t>(best[i] & 0xffffffffu);
-}
-
-void Select(const SelectArgs& args) noexcept {
-  constexpr size_t kFew = 64;
-  const size_t stride = PaddedPoints(args.count);
-  const VI bound = hn::Set(DI(), BoundOf(args, stride));
-  uint64_t* places = args.scratch;
-  size_t count = 0;
-  for (size_t i = 0; i < stride; i += kPointGroup) {
-    uint64_t bits = BitsUpTo(args.keys + i, bound);
-    if (args.count - i < kPointGroup)
-      bits &= (uint64_t{1} << (args.count - i)) - 1;
-    for (; bits != 0; bits &= bits - 1) {
-      places[count++] = i + static_cast<size_t>(__builtin_ctzll(bits));
-    }
-  }
-  if (count > kFew) return SelectOfMany(args, count);
-  HWY_ALIGN int32_t keys[kFew + kBlock], ranks[kFew + kBlock];
-  for (size_t i = 0; i < count; ++i) keys[i] = args.keys[places[i]];
-  for (size_t i = count; i < count + kBlock; ++i) keys[i] = kPaddingKey;
-  Rank(keys, count, ranks);
-  int64_t sorted[kFew];
-  for (size_t i = 0; i < count; ++i)
-    sorted[ranks[i]] = static_cast<int64_t>(places[i]);
-  memcpy(args.indices, sorted, args.k * sizeof(int64_t));
-}
-
 }  // namespace
 
 const PointsKernel* PointsHwyKernel() {
-  static constexpr PointsKernel kKernel = {"points/hwy",  &Farthest,  &InBall,
-                                           &DistanceKeys, &ScoreKeys, &Select,
-                                           false};
+  static constexpr PointsKernel kKernel = {
+      "points/hwy", &Farthest, &InBall,  &DistanceKeys, &ScoreKeys,
+      &Select,      &Keep,     &Nearest, &GroupBounds,  false};
   return &kKernel;
 }
 

@@ -61,17 +61,16 @@ size_t InBall(const PointPlanes& points, const float* centre, float square,
 }
 
 void DistanceKeys(const DistanceArgs& args) noexcept {
-  const size_t stride = PaddedPoints(args.points.count);
   for (size_t q = 0; q < args.query_count; ++q) {
-    int32_t* keys = args.keys + q * stride;
-    for (size_t i = 0; i < stride; ++i) {
+    int32_t* keys = args.keys + q * (args.end - args.begin);
+    for (size_t i = args.begin; i < args.end; ++i) {
       if (i >= args.points.count) {
-        keys[i] = kPaddingKey;
+        keys[i - args.begin] = kPaddingKey;
         continue;
       }
       const float d = SquaredDistance(
           args.points, i, args.queries + q * args.points.channels, 1);
-      keys[i] = d == d ? std::bit_cast<int32_t>(d) : 0x7fc00000;
+      keys[i - args.begin] = d == d ? std::bit_cast<int32_t>(d) : 0x7fc00000;
     }
   }
 }
@@ -101,9 +100,67 @@ void Select(const SelectArgs& args) noexcept {
     args.indices[i] = static_cast<int64_t>(args.scratch[i]);
 }
 
+// The k least of a list, by ascending place.
+void Shrink(const CandidateLists& lists, size_t row) {
+  int32_t* keys = lists.Keys(row);
+  auto count = static_cast<size_t>(lists.counts[row]);
+  while (count > lists.k) {  // without the last of the greatest
+    const int32_t* greatest = keys;
+    for (size_t i = 1; i < count; ++i)
+      greatest = keys[i] >= *greatest ? keys + i : greatest;
+    const auto at = greatest - keys;
+    std::copy(keys + at + 1, keys + count, keys + at);
+    std::copy(lists.Places(row) + at + 1, lists.Places(row) + count,
+              lists.Places(row) + at);
+    --count;
+  }
+  lists.counts[row] = static_cast<int32_t>(count);
+  lists.bounds[row] = *std::max_element(keys, keys + count);
+}
+
+void Keep(const KeepArgs& args) noexcept {
+  const CandidateLists& lists = args.lists;
+  for (size_t row = args.row; row < args.row + args.rows; ++row) {
+    if (lists.counts[row] > static_cast<int32_t>(kPointGroup))
+      Shrink(lists, row);
+    for (size_t i = 0; i < kPointGroup; ++i) {
+      const int32_t key = args.keys[(row - args.row) * kPointGroup + i];
+      if (key >= lists.bounds[row]) continue;
+      const auto at = static_cast<size_t>(lists.counts[row]++);
+      lists.Keys(row)[at] = key;
+      lists.Places(row)[at] = static_cast<int32_t>(args.first + i);
+    }
+  }
+}
+
+void Nearest(const NearestArgs& args) noexcept {
+  const CandidateLists& lists = args.lists;
+  for (size_t row = 0; row < args.rows; ++row) {
+    uint64_t order[2 * kPointGroup];
+    int64_t* indices = args.indices + row * lists.k;
+    Select({lists.Keys(row), static_cast<size_t>(lists.counts[row]), lists.k,
+            order, indices});
+    for (size_t i = 0; i < lists.k; ++i)
+      indices[i] = lists.Places(row)[indices[i]];
+  }
+}
+
+void GroupBounds(const BoundsArgs& args) noexcept {
+  for (size_t row = 0; row < kPointGroup; ++row) {
+    int32_t minima[kPointGroup];
+    std::fill(minima, minima + kPointGroup, kPaddingKey);
+    for (size_t i = 0; i < args.count; ++i) {
+      int32_t& least = minima[i % kPointGroup];
+      least = std::min(least, args.keys[i * kPointGroup + row]);
+    }
+    std::nth_element(minima, minima + args.k - 1, minima + kPointGroup);
+    args.bounds[row] = std::min(minima[args.k - 1], kPaddingKey - 1) + 1;
+  }
+}
+
 constexpr PointsKernel kKernels[] = {{"points/reference", &Farthest, &InBall,
-                                      &DistanceKeys, &ScoreKeys, &Select,
-                                      true}};
+                                      &DistanceKeys, &ScoreKeys, &Select, &Keep,
+                                      &Nearest, &GroupBounds, true}};
 
 }  // namespace
 

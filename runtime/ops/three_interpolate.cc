@@ -70,8 +70,9 @@ class ThreeInterpolateOp final : public Op {
         selected + kernels::PaddedPoints(size_.points));
     const size_t row = b * queries_ + query;
     int64_t index[kMostNear];
-    kernel_->distance_keys(
-        {points, RunInput<float>(context, 0) + row * size_.channels, 1, keys});
+    kernel_->distance_keys({points,
+                            RunInput<float>(context, 0) + row * size_.channels,
+                            1, 0, kernels::PaddedPoints(size_.points), keys});
     kernel_->select({keys, size_.points, near_, selected, index});
     float weight[kMostNear], sum = 0;
     for (size_t j = 0; j < near_; ++j) {

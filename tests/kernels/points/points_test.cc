@@ -116,15 +116,18 @@ TEST_CASE("keys of distances, and the places of the smallest") {
           const std::vector<float> point = cloud.Point((q * 7) % count);
           rows.insert(rows.end(), point.begin(), point.end());
         }
-        Guarded keys(queries * stride * 4);
-        std::vector<int32_t> expected(queries * stride);
-        Reference().distance_keys(
-            {cloud.planes, rows.data(), queries, expected.data()});
-        kernel.distance_keys(
-            {cloud.planes, rows.data(), queries, keys.As<int32_t>()});
-        REQUIRE(keys.Intact());
-        REQUIRE(std::memcmp(keys.As<void>(), expected.data(),
-                            expected.size() * 4) == 0);
+        // All points; the last group.
+        for (const size_t begin : {size_t{0}, stride - kPointGroup}) {
+          Guarded keys(queries * (stride - begin) * 4);
+          std::vector<int32_t> expected(queries * (stride - begin));
+          Reference().distance_keys({cloud.planes, rows.data(), queries, begin,
+                                     stride, expected.data()});
+          kernel.distance_keys({cloud.planes, rows.data(), queries, begin,
+                                stride, keys.As<int32_t>()});
+          REQUIRE(keys.Intact());
+          REQUIRE(std::memcmp(keys.As<void>(), expected.data(),
+                              expected.size() * 4) == 0);
+        }
       }
     });
   }
@@ -193,6 +196,119 @@ TEST_CASE("selected places equal the reference") {
                                  scratch.As<uint64_t>(), got.As<int64_t>()});
           REQUIRE(SameIndices(got, expected));
           REQUIRE(scratch.Intact());
+        }
+      }
+    }
+  }
+}
+
+namespace {
+
+// Keys [rows][columns] of one kind, padded by columns to a group: random; all
+// equal; descending, so that every one is kept; few values, so that most tie;
+// the row itself at 0.
+std::vector<int32_t> KeysOfKind(int kind, size_t rows, size_t columns) {
+  Random random(static_cast<uint64_t>(kind) + rows * 3 + columns * 7);
+  std::vector<int32_t> keys(rows * PaddedPoints(columns), kPaddingKey);
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t i = 0; i < columns; ++i) {
+      const auto any = static_cast<int32_t>(random.Next() >> 40) + (1 << 24);
+      const int32_t values[] = {any, 7, static_cast<int32_t>(columns - i) << 14,
+                                static_cast<int32_t>(random.Below(3)),
+                                i == r ? 0 : any};
+      keys[r * PaddedPoints(columns) + i] = values[kind];
+    }
+    if (columns > 2) keys[r * PaddedPoints(columns) + 2] = 0x7fc00000;  // NaN
+  }
+  return keys;
+}
+
+constexpr int kKinds = 5;
+
+// Lists of `rows` rows, between guards.
+struct Lists {
+  Lists(size_t rows, size_t k)
+      : data(rows * 2 * CandidateLists::kStride * 4),
+        counts(rows, 0),
+        bounds(rows, kPaddingKey),
+        lists{k, data.As<int32_t>(), counts.data(), bounds.data()} {}
+  Guarded data;
+  std::vector<int32_t> counts, bounds;
+  CandidateLists lists;
+};
+
+}  // namespace
+
+TEST_CASE("candidates, group by group, give what a sort of all keys gives") {
+  constexpr size_t kRows = 3;
+  for (const auto& target :
+       test::KernelsOnTargets<PointsKernel>(&PointsKernels)) {
+    for (const size_t columns : kCounts) {
+      for (const size_t k : {size_t{1}, size_t{2}, size_t{9}, size_t{20},
+                             size_t{63}, size_t{64}}) {
+        for (int kind = 0; kind < kKinds && k <= columns; ++kind) {
+          CAPTURE(target.name, columns, k, kind);
+          const size_t stride = PaddedPoints(columns);
+          const std::vector<int32_t> keys = KeysOfKind(kind, kRows, columns);
+          Lists lists(kRows + 1, k);  // the first takes nothing
+          for (size_t first = 0; first < stride; first += kPointGroup) {
+            Guarded block(kRows * kPointGroup * 4);
+            for (size_t r = 0; r < kRows; ++r) {
+              std::memcpy(block.As<int32_t>() + r * kPointGroup,
+                          &keys[r * stride + first], kPointGroup * 4);
+            }
+            target.kernel->keep(
+                {lists.lists, 1, kRows, first, block.As<int32_t>()});
+            REQUIRE(lists.data.Intact());
+          }
+          REQUIRE(lists.counts[0] == 0);
+          CandidateLists from = lists.lists;
+          from.data = from.Keys(1);
+          ++from.counts;
+          ++from.bounds;
+          Guarded got(kRows * k * 8);
+          target.kernel->nearest({from, kRows, got.As<int64_t>()});
+          std::vector<int64_t> expected(kRows * k);
+          std::vector<uint64_t> memory(stride);
+          for (size_t r = 0; r < kRows; ++r) {
+            Reference().select({&keys[r * stride], columns, k, memory.data(),
+                                &expected[r * k]});
+          }
+          REQUIRE(SameIndices(got, expected));
+          REQUIRE(lists.data.Intact());
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("bounds of groups leave k keys, and few more") {
+  for (const auto& target :
+       test::KernelsOnTargets<PointsKernel>(&PointsKernels)) {
+    for (const size_t columns : kCounts) {
+      for (const size_t k : {size_t{1}, size_t{2}, size_t{20}, size_t{64}}) {
+        for (int kind = 0; kind < kKinds && k <= columns; ++kind) {
+          CAPTURE(target.name, columns, k, kind);
+          const size_t count = PaddedPoints(columns);
+          const std::vector<int32_t> keys =
+              KeysOfKind(kind, kPointGroup, columns);
+          Guarded turned(count * kPointGroup * 4), bounds(kPointGroup * 4);
+          for (size_t r = 0; r < kPointGroup; ++r) {
+            for (size_t i = 0; i < count; ++i)
+              turned.As<int32_t>()[i * kPointGroup + r] = keys[r * count + i];
+          }
+          target.kernel->group_bounds(
+              {turned.As<int32_t>(), count, k, bounds.As<int32_t>()});
+          REQUIRE(bounds.Intact());
+          for (size_t r = 0; r < kPointGroup; ++r) {
+            const int32_t bound = bounds.As<int32_t>()[r];
+            size_t below = 0;
+            for (size_t i = 0; i < count; ++i)
+              below += keys[r * count + i] < bound ? 1 : 0;
+            REQUIRE(below >= k);
+            // A group each, where there are as many keys as groups.
+            if (kind == 0 && columns == kPointGroup) REQUIRE(below <= k + 5);
+          }
         }
       }
     }

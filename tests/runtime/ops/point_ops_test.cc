@@ -158,6 +158,81 @@ TEST_CASE("KnnGraph is what a sort of all distances gives, on any thread") {
   }
 }
 
+// The neighbours of every point of clouds [batch, count, channels] among them,
+// by a sort of all distances.
+Ints Sorted(const Value& cloud, int64_t k) {
+  const Shape& shape = cloud.type.shape;
+  const auto count = static_cast<size_t>(shape[1]);
+  const auto channels = static_cast<size_t>(shape[2]);
+  const Floats x = cloud.Floats();
+  Ints sorted;
+  std::vector<std::pair<float, int64_t>> all(count);
+  for (size_t row = 0; row < static_cast<size_t>(shape[0]) * count; ++row) {
+    for (size_t i = 0; i < count; ++i) {
+      float sum = 0;
+      for (size_t c = 0; c < channels; ++c) {
+        const float d =
+            x[(row / count * count + i) * channels + c] - x[row * channels + c];
+        sum += d * d;
+      }
+      // Beyond infinity, and no NaN, which does not sort.
+      all[i] = {std::isnan(sum) ? kInf : sum,
+                static_cast<int64_t>(i + (std::isnan(sum) ? count : 0))};
+    }
+    std::partial_sort(all.begin(), all.begin() + k, all.end());
+    for (size_t i = 0; i < static_cast<size_t>(k); ++i)
+      sorted.push_back(all[i].second % static_cast<int64_t>(count));
+  }
+  return sorted;
+}
+
+TEST_CASE("KnnGraph within a cloud reads every distance both ways") {
+  constexpr int64_t kChannels = 16;
+  for (const int64_t count : {1, 2, 20, 63, 64, 65, 129, 200, 333}) {
+    for (const bool odd : {false, true}) {
+      Random random(static_cast<uint64_t>(count));
+      const Shape shape = {2, count, kChannels};
+      Floats values = random.Normals(static_cast<size_t>(shape.Elements()));
+      if (odd) {  // few values, so that distances tie; points that are none
+        for (float& value : values) {
+          value = std::floor(value);
+          if (random.Below(900) == 0) value = random.Below(2) ? kNan : kInf;
+        }
+      }
+      const Value cloud = F32(shape, values);
+      for (const int64_t k : {1, 20, 40, 64, 65}) {
+        if (k > count) continue;
+        const Ints expected = Sorted(cloud, k);
+        for (const auto& cpu : EveryCpu()) {
+          for (const size_t threads : {size_t{1}, size_t{2}, size_t{3}}) {
+            CAPTURE(count, odd, k, threads);
+            CHECK(Run({"KnnGraph", {cloud, cloud}, {{"k", k}}, 1, threads, cpu})
+                      .As<int64_t>() == expected);
+          }
+        }
+      }
+    }
+  }
+}
+
+// More points than a part holds lists of, and more than a strip has rows.
+TEST_CASE("KnnGraph within a large cloud") {
+  Random random(3);
+  const Value cloud = F32({1, 2300, 16}, random.Normals(2300 * 16));
+  const Ints expected = Sorted(cloud, 20);
+  for (const auto& cpu : EveryCpu()) {
+    for (const size_t threads : {size_t{1}, size_t{2}}) {
+      CHECK(Run({"KnnGraph",
+                 {cloud, cloud},
+                 {{"k", int64_t{20}}},
+                 1,
+                 threads,
+                 cpu})
+                .As<int64_t>() == expected);
+    }
+  }
+}
+
 TEST_CASE("ThreeInterpolate weighs the three nearest") {
   const auto interpolated = [](const Value& queries, const Value& points,
                                const Value& features) {
