@@ -76,8 +76,9 @@ struct CandidateLists {
 
 struct KeepArgs {
   CandidateLists lists;
-  size_t row, rows;     // the lists that take keys
-  size_t first;         // the place of the first column
+  size_t list;          // the first that takes keys
+  size_t first;         // the place of the first key that it takes
+  size_t rows;          // of keys
   const int32_t* keys;  // [rows][kPointGroup]
 };
 
@@ -112,9 +113,11 @@ struct PointsKernel {
                      int32_t* keys) noexcept;
   // The places of the k smallest keys, ascending, the first of equals first.
   void (*select)(const SelectArgs& args) noexcept;
-  // Appends what is nearer than its row's bound. A list has at most 2 *
-  // kPointGroup candidates, and its k nearest.
-  void (*keep)(const KeepArgs& args) noexcept;
+  // Appends keys that are below the bounds of their lists: a row of them to
+  // each of `rows` lists; or a column to each of kPointGroup lists. A list
+  // holds at most 2 * kPointGroup candidates, its k nearest among them.
+  void (*keep_rows)(const KeepArgs& args) noexcept;
+  void (*keep_columns)(const KeepArgs& args) noexcept;
   // The places of the k nearest of each list, as select has them; the lists are
   // lost.
   void (*nearest)(const NearestArgs& args) noexcept;

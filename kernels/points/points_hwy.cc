@@ -206,8 +206,8 @@ void ScoreKeys(const float* scores, size_t count, bool largest,
 
 const PointsKernel* PointsHwyKernel() {
   static constexpr PointsKernel kKernel = {
-      "points/hwy", &Farthest, &InBall,  &DistanceKeys, &ScoreKeys,
-      &Select,      &Keep,     &Nearest, &GroupBounds,  false};
+      "points/hwy", &Farthest,    &InBall,  &DistanceKeys, &ScoreKeys, &Select,
+      &KeepRows,    &KeepColumns, &Nearest, &GroupBounds,  false};
   return &kKernel;
 }
 

@@ -118,17 +118,29 @@ void Shrink(const CandidateLists& lists, size_t row) {
   lists.bounds[row] = *std::max_element(keys, keys + count);
 }
 
-void Keep(const KeepArgs& args) noexcept {
-  const CandidateLists& lists = args.lists;
-  for (size_t row = args.row; row < args.row + args.rows; ++row) {
-    if (lists.counts[row] > static_cast<int32_t>(kPointGroup))
-      Shrink(lists, row);
+void KeepKey(const CandidateLists& lists, size_t list, int32_t key,
+             size_t place) {
+  if (key >= lists.bounds[list]) return;
+  const auto at = static_cast<size_t>(lists.counts[list]++);
+  lists.Keys(list)[at] = key;
+  lists.Places(list)[at] = static_cast<int32_t>(place);
+  if (at + 1 == 2 * kPointGroup) Shrink(lists, list);
+}
+
+void KeepRows(const KeepArgs& args) noexcept {
+  for (size_t row = 0; row < args.rows; ++row) {
     for (size_t i = 0; i < kPointGroup; ++i) {
-      const int32_t key = args.keys[(row - args.row) * kPointGroup + i];
-      if (key >= lists.bounds[row]) continue;
-      const auto at = static_cast<size_t>(lists.counts[row]++);
-      lists.Keys(row)[at] = key;
-      lists.Places(row)[at] = static_cast<int32_t>(args.first + i);
+      KeepKey(args.lists, args.list + row, args.keys[row * kPointGroup + i],
+              args.first + i);
+    }
+  }
+}
+
+void KeepColumns(const KeepArgs& args) noexcept {
+  for (size_t row = 0; row < args.rows; ++row) {
+    for (size_t i = 0; i < kPointGroup; ++i) {
+      KeepKey(args.lists, args.list + i, args.keys[row * kPointGroup + i],
+              args.first + row);
     }
   }
 }
@@ -158,9 +170,9 @@ void GroupBounds(const BoundsArgs& args) noexcept {
   }
 }
 
-constexpr PointsKernel kKernels[] = {{"points/reference", &Farthest, &InBall,
-                                      &DistanceKeys, &ScoreKeys, &Select, &Keep,
-                                      &Nearest, &GroupBounds, true}};
+constexpr PointsKernel kKernels[] = {
+    {"points/reference", &Farthest, &InBall, &DistanceKeys, &ScoreKeys, &Select,
+     &KeepRows, &KeepColumns, &Nearest, &GroupBounds, true}};
 
 }  // namespace
 

@@ -82,18 +82,16 @@ int32_t BoundOf(const SelectArgs& args, size_t stride) {
   return UpperBound(minima, kPointGroup, args.k, kSlack);
 }
 
-// Bit i: key i of a group is at most the bound.
-HWY_INLINE uint64_t BitsUpTo(const int32_t* keys, VI bound) {
-  const DI di;
+// Bit i: lane i of a group in mask(first lane of a vector).
+template <class Mask>
+HWY_INLINE uint64_t GroupBits(const Mask& mask) {
   uint64_t bits = 0;
-  for (size_t v = 0; v < kGroupVecs; ++v) {
+  for (size_t i = 0; i < kPointGroup; i += kLanes) {
     uint8_t bytes[8] = {};
-    hn::StoreMaskBits(di, hn::Gt(hn::Load(di, keys + v * kLanes), bound),
-                      bytes);
-    const uint64_t above = bytes[0] | static_cast<uint64_t>(bytes[1]) << 8;
-    bits |= above << (v * kLanes);
+    hn::StoreMaskBits(DI(), mask(i), bytes);
+    bits |= (bytes[0] | static_cast<uint64_t>(bytes[1]) << 8) << i;
   }
-  return ~bits;
+  return bits;
 }
 
 // The ranks of `count` candidates, in their order by place: how many are less,
@@ -153,7 +151,9 @@ void Select(const SelectArgs& args) noexcept {
   uint64_t* places = args.scratch;
   size_t count = 0;
   for (size_t i = 0; i < stride; i += kPointGroup) {
-    uint64_t bits = BitsUpTo(args.keys + i, bound);
+    uint64_t bits = ~GroupBits([&](size_t lane) HWY_ATTR {
+      return hn::Gt(hn::Load(DI(), args.keys + i + lane), bound);
+    });
     if (args.count - i < kPointGroup)
       bits &= (uint64_t{1} << (args.count - i)) - 1;
     for (; bits != 0; bits &= bits - 1) {

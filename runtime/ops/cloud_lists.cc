@@ -28,15 +28,11 @@ struct CloudLists::Job {
   const float* rows;
   size_t begin, end;
   CandidateLists lists;
-  int32_t* strip;   // [StripRows][kPointGroup]
-  int32_t* turned;  // [kPointGroup][kPointGroup]
+  int32_t* strip;  // [StripRows][kPointGroup]
 };
 
 CloudLists::CloudLists(size_t points, size_t k, const kernels::CpuFeatures& cpu)
-    : points_(points),
-      k_(k),
-      kernel_(kernels::SelectPoints(cpu)),
-      transpose_(kernels::SelectTranspose(cpu)) {}
+    : points_(points), k_(k), kernel_(kernels::SelectPoints(cpu)) {}
 
 bool CloudLists::Fits(size_t channels, size_t k) {
   return channels >= kFewChannels && k <= kPointGroup;
@@ -45,7 +41,7 @@ bool CloudLists::Fits(size_t channels, size_t k) {
 size_t CloudLists::ScratchBytes() const {
   return RowsHeld(points_) * (2 * CandidateLists::kStride + 2) *
              sizeof(int32_t) +
-         (StripRows(points_) + kPointGroup) * kPointGroup * sizeof(int32_t);
+         StripRows(points_) * kPointGroup * sizeof(int32_t);
 }
 
 void CloudLists::Run(const kernels::PointPlanes& points, const float* rows,
@@ -53,8 +49,7 @@ void CloudLists::Run(const kernels::PointPlanes& points, const float* rows,
                      int64_t* indices) const {
   const size_t held = RowsHeld(points_);
   auto* strip = reinterpret_cast<int32_t*>(scratch);
-  int32_t* turned = strip + StripRows(points_) * kPointGroup;
-  int32_t* bounds = turned + kPointGroup * kPointGroup;
+  int32_t* bounds = strip + StripRows(points_) * kPointGroup;
   int32_t* counts = bounds + held;
   for (size_t first = begin; first < end; first += held) {
     const Job job = {points,
@@ -62,8 +57,7 @@ void CloudLists::Run(const kernels::PointPlanes& points, const float* rows,
                      first,
                      std::min(end, first + held),
                      {k_, counts + held, counts, bounds},
-                     strip,
-                     turned};
+                     strip};
     std::fill(bounds, bounds + held, kernels::kPaddingKey);
     std::fill(counts, counts + held, 0);
     for (size_t c = first; c < points_; c += kPointGroup) Columns(job, c);
@@ -71,40 +65,39 @@ void CloudLists::Run(const kernels::PointPlanes& points, const float* rows,
   }
 }
 
-// Columns [column, column + kPointGroup) to the rows of the job that come
-// before; where they are rows of the job themselves, all columns up to and
-// with them, which are rows before, to them.
+// Columns [column, column + kPointGroup) to the lists of the job's points that
+// come before them. Where they are points of the job themselves, also what they
+// have in common with all points up to their last, to their own lists.
 void CloudLists::Columns(const Job& job, size_t column) const {
   const bool own = column < job.end;
-  const size_t past = std::min(column + kPointGroup, points_);
-  size_t row = own ? 0 : job.begin;
-  const size_t last = own ? past : job.end;
-  for (; row < last; row += kStripRows) {
+  const size_t last = own ? std::min(column + kPointGroup, points_) : job.end;
+  for (size_t row = own ? 0 : job.begin; row < last; row += kStripRows) {
     const size_t count = std::min(kStripRows, last - row);
     kernel_->distance_keys({job.points, job.rows + row * job.points.channels,
                             count, column, column + kPointGroup, job.strip});
-    const size_t padded = kernels::PaddedPoints(count);
-    std::fill(job.strip + count * kPointGroup, job.strip + padded * kPointGroup,
-              kernels::kPaddingKey);
-    if (own && row == 0) {
-      kernel_->group_bounds(
-          {job.strip, padded, k_, job.lists.bounds + (column - job.begin)});
-    }
-    for (size_t r = 0; own && r < padded; r += kPointGroup) {
-      constexpr auto kStride =
-          static_cast<ptrdiff_t>(kPointGroup * sizeof(int32_t));
-      transpose_->words({job.strip + r * kPointGroup, kStride, job.turned,
-                         kStride, kPointGroup, kPointGroup});
-      kernel_->keep(
-          {job.lists, column - job.begin, past - column, row + r, job.turned});
+    if (own) {
+      Own(job, column, row, count);
     }
     const size_t from = std::max(row, job.begin);
     const size_t to = std::min(row + count, std::min(column, job.end));
     if (from < to) {
-      kernel_->keep({job.lists, from - job.begin, to - from, column,
-                     job.strip + (from - row) * kPointGroup});
+      kernel_->keep_rows({job.lists, from - job.begin, column, to - from,
+                          job.strip + (from - row) * kPointGroup});
     }
   }
+}
+
+// The strip of rows [row, row + count) to the lists of its columns.
+void CloudLists::Own(const Job& job, size_t column, size_t row,
+                     size_t count) const {
+  const size_t list = column - job.begin;
+  if (row == 0) {
+    const size_t padded = kernels::PaddedPoints(count);
+    std::fill(job.strip + count * kPointGroup, job.strip + padded * kPointGroup,
+              kernels::kPaddingKey);
+    kernel_->group_bounds({job.strip, padded, k_, job.lists.bounds + list});
+  }
+  kernel_->keep_columns({job.lists, list, row, count, job.strip});
 }
 
 }  // namespace bittern::runtime

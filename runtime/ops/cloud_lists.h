@@ -1,13 +1,12 @@
 // The k nearest neighbours of every point of a cloud within that cloud. The
 // distance of two points is the same both ways, bit for bit, so a block of
-// distances is computed once and read by rows and, transposed, by columns; each
-// point's list of candidates takes them as they come. No matrix of all
-// distances is made: a part holds the lists of at most kMostRows points and
-// blocks of kPointGroup columns.
+// distances is computed once and read by rows and by columns; each point's list
+// of candidates takes them as they come. No matrix of all distances is made: a
+// part holds the lists of at most 2,048 points (1.2 KB each) and a strip of 64
+// columns by at most 1,024 rows.
 #pragma once
 
 #include "kernels/points/points.h"
-#include "kernels/transpose/transpose.h"
 
 namespace bittern::runtime {
 
@@ -27,10 +26,10 @@ class CloudLists {
  private:
   struct Job;
   void Columns(const Job& job, size_t column) const;
+  void Own(const Job& job, size_t column, size_t row, size_t count) const;
 
   size_t points_ = 0, k_ = 0;
   const kernels::PointsKernel* kernel_ = nullptr;
-  const kernels::TransposeKernel* transpose_ = nullptr;
 };
 
 }  // namespace bittern::runtime

@@ -229,18 +229,45 @@ constexpr int kKinds = 5;
 struct Lists {
   Lists(size_t rows, size_t k)
       : data(rows * 2 * CandidateLists::kStride * 4),
-        counts(rows, 0),
-        bounds(rows, kPaddingKey),
-        lists{k, data.As<int32_t>(), counts.data(), bounds.data()} {}
-  Guarded data;
-  std::vector<int32_t> counts, bounds;
+        counts(rows * 4),
+        bounds(rows * 4),
+        lists{k, data.As<int32_t>(), counts.As<int32_t>(),
+              bounds.As<int32_t>()} {
+    std::fill_n(lists.counts, rows, 0);
+    std::fill_n(lists.bounds, rows, kPaddingKey);
+  }
+  bool Intact() { return data.Intact() && counts.Intact() && bounds.Intact(); }
+
+  Guarded data, counts, bounds;
   CandidateLists lists;
 };
 
-}  // namespace
+// `rows` lists from `first` on, none before, against a sort of the keys.
+void CheckNearest(const PointsKernel& kernel, Lists& lists, size_t first,
+                  size_t rows, const std::vector<int32_t>& keys,
+                  size_t columns) {
+  const size_t k = lists.lists.k, stride = PaddedPoints(columns);
+  REQUIRE(lists.Intact());
+  REQUIRE(lists.lists.counts[first - 1] == 0);
+  CandidateLists from = lists.lists;
+  from.data = from.Keys(first);
+  from.counts += first;
+  from.bounds += first;
+  Guarded got(rows * k * 8);
+  kernel.nearest({from, rows, got.As<int64_t>()});
+  std::vector<int64_t> expected(rows * k);
+  std::vector<uint64_t> memory(stride);
+  for (size_t r = 0; r < rows; ++r) {
+    Reference().select(
+        {&keys[r * stride], columns, k, memory.data(), &expected[r * k]});
+  }
+  REQUIRE(SameIndices(got, expected));
+  REQUIRE(lists.Intact());
+}
 
-TEST_CASE("candidates, group by group, give what a sort of all keys gives") {
-  constexpr size_t kRows = 3;
+// Calls fn(kernel, columns, k, kind) for every target.
+template <class Fn>
+void ForKeys(const Fn& fn) {
   for (const auto& target :
        test::KernelsOnTargets<PointsKernel>(&PointsKernels)) {
     for (const size_t columns : kCounts) {
@@ -248,38 +275,59 @@ TEST_CASE("candidates, group by group, give what a sort of all keys gives") {
                              size_t{63}, size_t{64}}) {
         for (int kind = 0; kind < kKinds && k <= columns; ++kind) {
           CAPTURE(target.name, columns, k, kind);
-          const size_t stride = PaddedPoints(columns);
-          const std::vector<int32_t> keys = KeysOfKind(kind, kRows, columns);
-          Lists lists(kRows + 1, k);  // the first takes nothing
-          for (size_t first = 0; first < stride; first += kPointGroup) {
-            Guarded block(kRows * kPointGroup * 4);
-            for (size_t r = 0; r < kRows; ++r) {
-              std::memcpy(block.As<int32_t>() + r * kPointGroup,
-                          &keys[r * stride + first], kPointGroup * 4);
-            }
-            target.kernel->keep(
-                {lists.lists, 1, kRows, first, block.As<int32_t>()});
-            REQUIRE(lists.data.Intact());
-          }
-          REQUIRE(lists.counts[0] == 0);
-          CandidateLists from = lists.lists;
-          from.data = from.Keys(1);
-          ++from.counts;
-          ++from.bounds;
-          Guarded got(kRows * k * 8);
-          target.kernel->nearest({from, kRows, got.As<int64_t>()});
-          std::vector<int64_t> expected(kRows * k);
-          std::vector<uint64_t> memory(stride);
-          for (size_t r = 0; r < kRows; ++r) {
-            Reference().select({&keys[r * stride], columns, k, memory.data(),
-                                &expected[r * k]});
-          }
-          REQUIRE(SameIndices(got, expected));
-          REQUIRE(lists.data.Intact());
+          fn(*target.kernel, columns, k, kind);
         }
       }
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("candidates by rows are what a sort of all keys gives") {
+  constexpr size_t kRows = 3;
+  ForKeys([](const PointsKernel& kernel, size_t columns, size_t k, int kind) {
+    const size_t stride = PaddedPoints(columns);
+    const std::vector<int32_t> keys = KeysOfKind(kind, kRows, columns);
+    Lists lists(kRows + 1, k);  // the first takes nothing
+    for (size_t first = 0; first < stride; first += kPointGroup) {
+      Guarded block(kRows * kPointGroup * 4);
+      for (size_t r = 0; r < kRows; ++r) {
+        std::memcpy(block.As<int32_t>() + r * kPointGroup,
+                    &keys[r * stride + first], kPointGroup * 4);
+      }
+      kernel.keep_rows({lists.lists, 1, first, kRows, block.As<int32_t>()});
+      REQUIRE(lists.Intact());
+    }
+    CheckNearest(kernel, lists, 1, kRows, keys, columns);
+  });
+}
+
+TEST_CASE("candidates by columns, a strip at a time") {
+  ForKeys([](const PointsKernel& kernel, size_t columns, size_t k, int kind) {
+    const size_t stride = PaddedPoints(columns);
+    const std::vector<int32_t> keys = KeysOfKind(kind, kPointGroup, columns);
+    for (const bool bounds : {false, true}) {
+      Lists lists(kPointGroup * 2, k);
+      for (size_t first = 0; first < columns; first += 2 * kPointGroup) {
+        const size_t rows = std::min(2 * kPointGroup, columns - first);
+        Guarded strip(2 * kPointGroup * kPointGroup * 4);
+        for (size_t i = 0; i < 2 * kPointGroup; ++i) {
+          for (size_t r = 0; r < kPointGroup; ++r) {
+            strip.As<int32_t>()[i * kPointGroup + r] =
+                i < rows ? keys[r * stride + first + i] : kPaddingKey;
+          }
+        }
+        if (bounds && first == 0) {
+          kernel.group_bounds({strip.As<int32_t>(), PaddedPoints(rows), k,
+                               lists.lists.bounds + kPointGroup});
+        }
+        kernel.keep_columns(
+            {lists.lists, kPointGroup, first, rows, strip.As<int32_t>()});
+      }
+      CheckNearest(kernel, lists, kPointGroup, kPointGroup, keys, columns);
+    }
+  });
 }
 
 TEST_CASE("bounds of groups leave k keys, and few more") {
