@@ -11,7 +11,7 @@ using kernels::kPointGroup;
 constexpr size_t kMostRows = 2048;  // whose lists a part holds at once
 constexpr size_t kStripRows = 1024;
 // Fewer coordinates cost less than what lists do.
-constexpr size_t kFewChannels = 16;
+constexpr size_t kFewChannels = 8;
 
 size_t RowsHeld(size_t points) {
   return std::min(kernels::PaddedPoints(points), kMostRows);
