@@ -40,6 +40,8 @@ inline constexpr GemmPair kGemmPairs[] = {
     {"w8a4", {kernels::Operand::kS8, kernels::Operand::kU4}},
     {"w8a8", {kernels::Operand::kS8, kernels::Operand::kU8}},
     {"w16a4", {kernels::Operand::kS16, kernels::Operand::kU4}},
+    {"w1f32",
+     {kernels::Operand::kBipolar, kernels::Operand::kF32, 0, false, true}},
     {"w2f32", {kernels::Operand::kTernary, kernels::Operand::kF32}},
     {"w4f32", {kernels::Operand::kS4, kernels::Operand::kF32}},
     {"w2g32f32", {kernels::Operand::kU2, kernels::Operand::kF32, 32, true}},

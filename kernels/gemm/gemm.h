@@ -24,6 +24,9 @@ struct GemmTypes {
   // zero point if `zeros`. 0: the codes are the values. For kF32 activations.
   size_t group = 0;
   bool zeros = false;
+  // Weights kBipolar x kF32: sums of three products instead of one chain of all
+  // (kernels/README.md).
+  bool threes = false;
   friend bool operator==(const GemmTypes&, const GemmTypes&) = default;
 };
 

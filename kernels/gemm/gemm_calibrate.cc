@@ -19,12 +19,19 @@ constexpr size_t kShort = 192, kLong = 768;
 // The first pair of types that the kernel takes, of those most worth knowing;
 // kernels of 8 bits by 8 take all of them.
 constexpr GemmTypes kTypes[] = {
-    {Operand::kS8, Operand::kU8},        {Operand::kBipolar, Operand::kSign},
-    {Operand::kBipolar, Operand::kU2},   {Operand::kTernary, Operand::kU2},
-    {Operand::kTernary, Operand::kSign}, {Operand::kS4, Operand::kU4},
-    {Operand::kS4, Operand::kS8},        {Operand::kTernary, Operand::kS8},
-    {Operand::kS8, Operand::kU4},        {Operand::kF32, Operand::kF32},
-    {Operand::kS4, Operand::kF32},       {Operand::kS4, Operand::kF32, 32}};
+    {Operand::kS8, Operand::kU8},
+    {Operand::kBipolar, Operand::kSign},
+    {Operand::kBipolar, Operand::kU2},
+    {Operand::kTernary, Operand::kU2},
+    {Operand::kTernary, Operand::kSign},
+    {Operand::kS4, Operand::kU4},
+    {Operand::kS4, Operand::kS8},
+    {Operand::kTernary, Operand::kS8},
+    {Operand::kS8, Operand::kU4},
+    {Operand::kF32, Operand::kF32},
+    {Operand::kS4, Operand::kF32},
+    {Operand::kS4, Operand::kF32, 32},
+    {Operand::kBipolar, Operand::kF32, 0, false, true}};
 
 const GemmTypes* TypesOf(const GemmKernel& kernel) {
   for (const GemmTypes& types : kTypes) {

@@ -53,23 +53,14 @@ HWY_INLINE Tile<kFour> LoadTile(const float* w) {
   return {w0, w1, w0, w1};
 }
 
-// Weights of +-1 where every other vector of channels holds their sign bits
-// alone: acc + (a ^ sign) are the bits of fma(a, +-1, acc). Cores that add in
-// other units than they multiply (AMD's) then finish 12 sums in 4.5 cycles, not
-// 6; cores with three vector units lose nothing.
-template <bool kSigns>
-HWY_INLINE V AddProduct(V a, V w, V sum) {
-  return kSigns ? hn::Add(sum, hn::Xor(a, w)) : hn::MulAdd(a, w, sum);
-}
-
-template <bool kFour, bool kSigns = false>
+template <bool kFour>
 HWY_INLINE void Step(const Tile<kFour>& w, const float* a, Tile<kFour>& row) {
   const V av = hn::Set(D(), *a);
   row.c0 = hn::MulAdd(av, w.c0, row.c0);
-  row.c1 = AddProduct<kSigns>(av, w.c1, row.c1);
+  row.c1 = hn::MulAdd(av, w.c1, row.c1);
   if constexpr (kFour) {
     row.c2 = hn::MulAdd(av, w.c2, row.c2);
-    row.c3 = AddProduct<kSigns>(av, w.c3, row.c3);
+    row.c3 = hn::MulAdd(av, w.c3, row.c3);
   }
 }
 
@@ -100,7 +91,7 @@ alignas(64) constexpr float kZeros[kNr] = {};
 
 // kRows rows x 2 or 4 vectors. Tile accumulators have names: g++ 12 keeps an
 // array of them in memory.
-template <size_t kRows, bool kFour, bool kScattered, bool kSigns>
+template <size_t kRows, bool kFour, bool kScattered>
 void Block(const Rows& rows, const float* w, size_t k) {
   const auto start = [&rows](ptrdiff_t r) HWY_ATTR {
     return LoadTile<kFour>(
@@ -124,12 +115,12 @@ void Block(const Rows& rows, const float* w, size_t k) {
         // may run zero times
     const Tile<kFour> weights = LoadTile<kFour>(w);
     const size_t at = kScattered ? rows.offsets[i] : i;
-    Step<kFour, kSigns>(weights, a0 + at, r0);
-    if constexpr (kRows > 1) Step<kFour, kSigns>(weights, a1 + at, r1);
-    if constexpr (kRows > 2) Step<kFour, kSigns>(weights, a2 + at, r2);
-    if constexpr (kRows > 3) Step<kFour, kSigns>(weights, a3 + at, r3);
-    if constexpr (kRows > 4) Step<kFour, kSigns>(weights, a4 + at, r4);
-    if constexpr (kRows > 5) Step<kFour, kSigns>(weights, a5 + at, r5);
+    Step<kFour>(weights, a0 + at, r0);
+    if constexpr (kRows > 1) Step<kFour>(weights, a1 + at, r1);
+    if constexpr (kRows > 2) Step<kFour>(weights, a2 + at, r2);
+    if constexpr (kRows > 3) Step<kFour>(weights, a3 + at, r3);
+    if constexpr (kRows > 4) Step<kFour>(weights, a4 + at, r4);
+    if constexpr (kRows > 5) Step<kFour>(weights, a5 + at, r5);
     if constexpr (kRows == kMr && !kScattered)
       __builtin_prefetch(next + i * kMr);
     w += kNr;
@@ -147,22 +138,22 @@ void Block(const Rows& rows, const float* w, size_t k) {
 
 // All kNr channels of one block of rows. Few rows always take four vectors:
 // they need the chains.
-template <size_t kRows, bool kScattered, bool kSigns>
+template <size_t kRows, bool kScattered>
 void BlockOf(Rows rows, const float* w, size_t k) {
   constexpr bool kFour = kLanes >= 4 && (kWide || kRows <= 2);
   constexpr size_t kStep = (kFour ? 4 : 2) * kLanes;
   for (size_t j = 0; j < kNr; j += kStep) {
-    Block<kRows, kFour, kScattered, kSigns>(rows, w + j, k);
+    Block<kRows, kFour, kScattered>(rows, w + j, k);
     rows.start += kStep * sizeof(float);
     rows.strip += kStep * sizeof(float);
   }
 }
 
 // `count` rows of a strip.
-template <bool kScattered = false, bool kSigns = false>
+template <bool kScattered = false>
 HWY_INLINE void Strip(Rows rows, size_t count, const float* w, size_t k) {
   for (; count >= kMr; count -= kMr) {
-    BlockOf<kMr, kScattered, kSigns>(rows, w, k);
+    BlockOf<kMr, kScattered>(rows, w, k);
     const auto mr = static_cast<ptrdiff_t>(kMr);
     rows.a += mr * rows.a_stride;
     rows.start += mr * rows.start_stride;
@@ -170,15 +161,15 @@ HWY_INLINE void Strip(Rows rows, size_t count, const float* w, size_t k) {
   }
   switch (count) {
     case 5:
-      return BlockOf<5, kScattered, kSigns>(rows, w, k);
+      return BlockOf<5, kScattered>(rows, w, k);
     case 4:
-      return BlockOf<4, kScattered, kSigns>(rows, w, k);
+      return BlockOf<4, kScattered>(rows, w, k);
     case 3:
-      return BlockOf<3, kScattered, kSigns>(rows, w, k);
+      return BlockOf<3, kScattered>(rows, w, k);
     case 2:
-      return BlockOf<2, kScattered, kSigns>(rows, w, k);
+      return BlockOf<2, kScattered>(rows, w, k);
     case 1:
-      return BlockOf<1, kScattered, kSigns>(rows, w, k);
+      return BlockOf<1, kScattered>(rows, w, k);
     default:
       return;
   }

@@ -84,6 +84,21 @@ void RunFloats(const GemmStripArgs& args) noexcept {
   });
 }
 
+void RunThrees(const GemmStripArgs& args) noexcept {
+  const CodeMatrix w = WeightsOf(args);
+  ForEachOutput(args, [&](size_t r, size_t j, size_t channel) {
+    const float* a = FloatRow(args, r);
+    float sum = 0;
+    for (size_t k = 0; k < args.k; k += 3) {
+      float three = 0;
+      for (size_t i = k; i < args.k && i < k + 3; ++i)
+        three += a[i] * static_cast<float>(ValueAt(w, channel, i));
+      sum += three;
+    }
+    StripAt<float>(args, r, j) = sum;
+  });
+}
+
 void RunGroups(const GemmStripArgs& args) noexcept {
   const CodeMatrix w = WeightsOf(args);
   const size_t count = CeilDiv(args.k, args.types.group);
@@ -129,9 +144,13 @@ size_t CodesMaxK(GemmTypes types) noexcept {
 }
 size_t FloatsMaxK(GemmTypes types) noexcept {
   return types.activations == Operand::kF32 && types.group == 0 &&
-                 types.weights != Operand::kSign
+                 !types.threes && types.weights != Operand::kSign
              ? size_t{1} << 30
              : 0;
+}
+size_t ThreesMaxK(GemmTypes types) noexcept {
+  const GemmTypes mine{Operand::kBipolar, Operand::kF32, 0, false, true};
+  return types == mine ? size_t{1} << 30 : 0;
 }
 size_t GroupsMaxK(GemmTypes types) noexcept {
   return types.activations == Operand::kF32 && types.group != 0 &&
@@ -145,6 +164,8 @@ constexpr GemmKernel kKernels[] = {
      nullptr, nullptr, &RunCodes},
     {"f32/reference", kNone, &FloatsMaxK, kNr, 1, 1, 1, &RhsBytes, &PackRhs,
      nullptr, nullptr, &RunFloats},
+    {"threes/reference", kNone, &ThreesMaxK, kNr, 1, 1, 1, &RhsBytes, &PackRhs,
+     nullptr, nullptr, &RunThrees},
     {"groups/reference", kNone, &GroupsMaxK, kNr, 1, 1, 1, &GroupsRhsBytes,
      nullptr, nullptr, nullptr, &RunGroups, nullptr, nullptr, 0, &PackGroups},
 };

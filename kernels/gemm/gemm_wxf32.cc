@@ -112,36 +112,11 @@ void Unpack(const Codes& codes, const uint32_t* packed, size_t words,
   }
 }
 
-// Whether weights of +-1 are signs in every other vector (gemm_f32-inl.h). Not
-// with AVX-512: two of the three vector units of Intel's cores take it.
-constexpr bool kSignPanels = HWY_TARGET == HWY_AVX2;
-
-// Weights of +-1 of `words` words of bits, 1 for +1 -> out[k][j], the odd
-// vectors as signs.
-void UnpackSigns(const uint32_t* packed, size_t words, float* out) {
-  const DU d;
-  const VU sign = hn::Set(d, 0x80000000u), one = hn::Set(d, 0x3F800000u);
-  for (size_t i = 0; i < words; ++i, packed += kNr, out += 32 * kNr) {
-    for (size_t j = 0; j < kNr; j += 2 * kLanes) {
-      VU even = hn::LoadU(d, packed + j),
-         odd = hn::LoadU(d, packed + j + kLanes);
-      auto* to = reinterpret_cast<uint32_t*>(out + (31 * kNr + j));
-      for (size_t bit = 0; bit < 32; ++bit, to -= kNr) {  // the last k first
-        hn::StoreU(hn::Or(hn::AndNot(even, sign), one), d, to);
-        hn::StoreU(hn::AndNot(odd, sign), d, to + kLanes);
-        even = hn::Add(even, even);
-        odd = hn::Add(odd, odd);
-      }
-    }
-  }
-}
-
 // Adds the products of a panel of k and moves on; the next one adds to what is
 // in the strip.
-template <bool kSigns = false>
 HWY_NOINLINE void AddPanel(Rows& rows, size_t count, const float* panel,
                            size_t k) {
-  Strip<false, kSigns>(rows, count, panel, k);
+  Strip(rows, count, panel, k);
   rows.a += k * sizeof(float);
   rows.start = rows.strip;
   rows.start_stride = rows.strip_stride;
@@ -163,17 +138,11 @@ void Run(const GemmStripArgs& args) noexcept {
                   args.tile * Words(codes.bits, args.k) * kNr;
   auto* panel = static_cast<float*>(args.scratch);
   Rows rows = FirstRows(args);
-  const bool signs = kSignPanels && args.types.weights == Operand::kBipolar;
   for (size_t i = 0; i < args.k; i += kPanel) {
     const size_t k = args.k - i < kPanel ? args.k - i : kPanel;
     const size_t words = Words(codes.bits, k);
-    if (signs) {
-      UnpackSigns(w, words, panel);
-      AddPanel<kSignPanels>(rows, args.rows, panel, k);
-    } else {
-      Unpack(codes, w, words, panel);
-      AddPanel(rows, args.rows, panel, k);
-    }
+    Unpack(codes, w, words, panel);
+    AddPanel(rows, args.rows, panel, k);
     w += words * kNr;
   }
 }
@@ -194,7 +163,7 @@ void UnpackRhs(GemmTypes types, const void* packed, size_t k, size_t tile,
 
 size_t TypesMaxK(GemmTypes types) noexcept {
   const bool mine = types.activations == Operand::kF32 && types.group == 0 &&
-                    types.weights != Operand::kF32 &&
+                    !types.threes && types.weights != Operand::kF32 &&
                     types.weights != Operand::kSign;
   return mine ? size_t{1} << 30 : 0;
 }

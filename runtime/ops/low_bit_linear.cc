@@ -98,6 +98,8 @@ Result<void> LowBitLinearOp::Infer(const InferContext& context) {
   product_.k = static_cast<size_t>(x.shape.Last());
   BITTERN_TRY(CheckWeights(context, x.shape.Last(), operands_));
   product_.types = operands_.types;
+  product_.types.threes = operands_.types.activations == Operand::kF32 &&
+                          operands_.types.weights == Operand::kBipolar;
   Shape out = x.shape;
   out[out.rank() - 1] = context.inputs[kLinearWeights].type.shape[0];
   n_ = static_cast<size_t>(out.Last());

@@ -51,9 +51,10 @@ const std::vector<const GemmKernel*>& AllKernels() {
 }
 
 // Highway 1.0.3 has no fused multiply-add on these targets: a chain of k
-// rounded products and sums of values near 1.
+// rounded products and sums of values near 1. Look-ups only add.
 bool IsUnfused(const GemmKernel& kernel) {
   const std::string_view name = kernel.name;
+  if (name.find("/lut/") != name.npos) return false;
   const std::string_view isa = name.substr(name.rfind('/') + 1);
   return isa == "sse4" || isa == "scalar";
 }
@@ -243,6 +244,41 @@ TEST_CASE("packed weights times floats equal a chain of fused multiply-adds") {
   for (size_t k : std::initializer_list<size_t>{1, 33, 129, 192})
     CheckShapes(MakeProduct({Operand::kS4, Operand::kF32}, kMaxRows,
                             kMaxChannels, k, Fill::kMixed, k));
+}
+
+constexpr GemmTypes kThrees{Operand::kBipolar, Operand::kF32, 0, false, true};
+
+TEST_CASE("weights of +-1 times floats equal sums of three") {
+  for (size_t k : std::initializer_list<size_t>{
+           1, 2, 3, 4, 29, 30, 31, 32, 89, 90, 91, 389, 390, 391, 392, 800})
+    CheckShapes(
+        MakeProduct(kThrees, kMaxRows, kMaxChannels, k, Fill::kMixed, k));
+}
+
+TEST_CASE("sums of three keep signed zeros, infinities and NaN") {
+  Product p = MakeProduct(kThrees, 2, 20, 5, Fill::kMixed, 5);
+  const float inf = HUGE_VALF;
+  const float special[] = {inf,   -0.0f, 3e38f, 1, 2,      0, 0, 0,
+                           -0.0f, 3e38f, 3e38f, 0, 1e-45f, 0, 0, 0};
+  std::copy(std::begin(special), std::end(special), p.floats.begin());
+  for (size_t i = 0; i < p.expected.size(); ++i) {
+    float sum = 0;
+    for (size_t k = 0; k < p.k; k += 3) {
+      float three = 0;
+      for (size_t b = k; b < p.k && b < k + 3; ++b) {
+        const int32_t weight = ValueAt(
+            {p.canonical.data(), Operand::kBipolar, p.n, p.k}, i % p.n, b);
+        three += p.FloatAt(i / p.n, b) * static_cast<float>(weight);
+      }
+      sum += three;
+    }
+    p.expected[i] = FloatBits(sum);
+  }
+  const auto is_nan = [](int32_t bits) {
+    return (bits & 0x7FFFFFFF) > 0x7F800000;
+  };
+  REQUIRE(std::none_of(p.expected.begin(), p.expected.end(), is_nan));
+  for (const GemmKernel* kernel : AllKernels()) Check(*kernel, p, 2, 20);
 }
 
 TEST_CASE("weights in groups times floats equal a chain on their values") {

@@ -132,9 +132,14 @@ void MakeFloats(Product& p, const std::vector<float>& w, Random& random) {
   p.lhs.f32_stride = static_cast<ptrdiff_t>((p.k + kGap) * sizeof(float));
   for (size_t r = 0; r < p.m; ++r) {
     for (size_t j = 0; j < p.n; ++j) {
-      float sum = 0;
-      for (size_t i = 0; i < p.k; ++i)
-        sum = std::fma(p.FloatAt(r, i), w[j * p.k + i], sum);
+      float sum = 0, three = 0;
+      for (size_t i = 0; i < p.k; ++i) {
+        float& to = p.types.threes ? three : sum;
+        to = std::fma(p.FloatAt(r, i), w[j * p.k + i], to);
+        if (!p.types.threes || (i % 3 != 2 && i + 1 != p.k)) continue;
+        sum += three;
+        three = 0;
+      }
       p.expected.push_back(FloatBits(sum));
     }
   }
@@ -170,7 +175,8 @@ float Product::FloatAt(size_t row, size_t i) const {
 std::string Product::Name() const {
   return "w" + std::to_string(static_cast<int>(types.weights)) + "a" +
          std::to_string(static_cast<int>(types.activations)) +
-         (types.group != 0 ? "g" + std::to_string(types.group) : "");
+         (types.group != 0 ? "g" + std::to_string(types.group) : "") +
+         (types.threes ? "threes" : "");
 }
 
 void Product::Pack(const kernels::GemmKernel& kernel, size_t count,

@@ -74,10 +74,16 @@ struct Layer {
 
   float Accumulator(int64_t r, int64_t c) const {
     if (x_type == "f32") {
-      float sum = 0;
-      for (int64_t i = 0; i < k; ++i)
-        sum = std::fma(floats[At(r, i, k)], static_cast<float>(w[At(c, i, k)]),
-                       sum);
+      const bool threes = w_type == "bipolar";
+      float sum = 0, three = 0;
+      for (int64_t i = 0; i < k; ++i) {
+        float& to = threes ? three : sum;
+        to = std::fma(floats[At(r, i, k)], static_cast<float>(w[At(c, i, k)]),
+                      to);
+        if (!threes || (i % 3 != 2 && i + 1 != k)) continue;
+        sum += three;
+        three = 0;
+      }
       return sum;
     }
     int64_t sum = 0;
