@@ -162,35 +162,16 @@ class Walker {
   Result<void> VisitConv(NodeId id) {
     const Node node = graph_.node(id);
     const bool last = last_.find(node.inputs[0]) != last_.end();
-    const ValueId bias = node.inputs.size() > 2 ? node.inputs[2] : kNone;
-    const std::optional<Shape> w = StaticShape(graph_, node.inputs[1]);
-    if (!IsImage(w) || !graph_.IsConstant(node.inputs[1]) ||
-        (bias != kNone && !graph_.IsConstant(bias)) ||
+    if (!CanBeConvLast(graph_, node) ||
         !(last || wanted_.count(node.outputs[0]) != 0)) {
       return {};
     }
     if (last && IsPointwise(node) && HasLowBitWeights(node)) {
       return VisitPointwise(id);
     }
-    std::vector<ValueId> inputs = node.inputs;
-    if (last) {
-      inputs[0] = last_[inputs[0]];
-      inputs[1] = graph_.AddF32(graph_.value(inputs[1]).name + ".last",
-                                {(*w)[0], (*w)[2], (*w)[3], (*w)[1]},
-                                FiltersLast(graph_.F32(inputs[1]), *w));
-    }
-    inputs.resize(bias != kNone ? 3 : 2);
-    AttributeMap attributes;
-    for (const char* name : {"strides", "pads", "dilations"}) {
-      const std::vector<int64_t> list = IntsOf(node, name);
-      if (!list.empty()) attributes[name] = list;
-    }
-    if (IntOf(node, "group", 1) != 1)
-      attributes["groups"] = IntOf(node, "group", 1);
-    if (!last) attributes["channels_first"] = int64_t{1};
-    BITTERN_TRY_ASSIGN(last_[node.outputs[0]],
-                       Emit(graph_, "ConvLast", node.name, inputs, attributes,
-                            graph_.value(node.outputs[0]).name + ".last"));
+    BITTERN_TRY_ASSIGN(
+        last_[node.outputs[0]],
+        EmitConvLast(graph_, node, last ? last_[node.inputs[0]] : kNone));
     return Rewrite(graph_, id, "Transpose", {last_[node.outputs[0]]},
                    {{"perm", kToFirst}});
   }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "converter/ir/graph.h"
 #include "runtime/base/tensor.h"
 
 namespace bittern::convert {
@@ -46,5 +47,11 @@ inline std::vector<float> FiltersLast(const std::vector<float>& values,
   }
   return rows;
 }
+
+// Whether float convolution `conv` has a form that leaves channels last.
+bool CanBeConvLast(const Graph& graph, const Node& conv);
+// That form of it: of `image`, its input with channels last, or, if that is
+// kNone, of its input as it is.
+Result<ValueId> EmitConvLast(Graph& graph, const Node& conv, ValueId image);
 
 }  // namespace bittern::convert

@@ -39,6 +39,7 @@ constexpr std::array kAllPasses = {
     Pass{"recognise_convolutions", &RecogniseConvolutions},
     Pass{"fold_convolution_affine", &FoldConvolutionAffine},
     Pass{"channels_last", &ChannelsLast},
+    Pass{"convolutions_to_tokens", &ConvolutionsToTokens},
     Pass{"fold_constants", &FoldConstants},
     Pass{"recognise_neighbours", &RecogniseNeighbours},
     Pass{"recognise_weights", &RecogniseWeights},
