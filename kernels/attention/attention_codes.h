@@ -17,6 +17,7 @@
 
 #include "kernels/base/byte_quantiser.h"
 #include "kernels/base/code_matrix.h"
+#include "kernels/base/code_steps.h"
 #include "kernels/base/cpu.h"
 #include "kernels/base/types.h"
 
@@ -30,6 +31,7 @@ struct CodeAttentionHead {
   // Null: probabilities stay fp32. Else ScalePer::kTensor, with bytes in [0,
   // 255]: {0, 1} attention is lo = 0, hi = 1.
   const ByteQuantiser* probs;
+  CodeSteps steps{};  // of probs; those that are not exact are not used
 };
 
 // fp32 [heads][queries][keys]; a stride of 0 shares heads or rows.

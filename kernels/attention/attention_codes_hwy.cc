@@ -257,14 +257,31 @@ HWY_INLINE void ProbabilityCodes(const ScaledFloats& p, const Bytes& bytes,
             d, out);
 }
 
+// At most three codes, by the two places where they change (code_steps.h).
+struct StepBytes {
+  VF from0, from1;
+  ByteStore store;
+
+  HWY_INLINE void Block(const VF (&y)[kVecs], size_t, uint8_t* out) const {
+    VI codes[kVecs];
+    for (size_t v = 0; v < kVecs; ++v) {  // a mask is -1
+      codes[v] = hn::Sub(hn::Sub(hn::Zero(DI()), Mask(hn::Ge(y[v], from0))),
+                         Mask(hn::Ge(y[v], from1)));
+    }
+    store(codes, out);
+  }
+  static HWY_INLINE VI Mask(MF mask) {
+    return hn::BitCast(DI(), hn::VecFromMask(DF(), mask));
+  }
+};
+
 // factor[r] makes row r probabilities. One scale for a head.
-template <bool kMultiply>
-void QuantiseProbabilities(const CodeHead& head, const float* factor,
-                           size_t rows, CodeRows* codes) {
+template <class Bytes>
+void QuantiseProbabilities(const CodeHead& head, const Bytes& bytes,
+                           const float* factor, size_t rows, CodeRows* codes) {
   const CodeAttentionArgs& args = *head.args;
   const size_t lanes = head.block.k.lanes;
   const int32_t zero = args.head[head.h].zv + RightOffset(args.v_type);
-  const UniformBytes<kMultiply> bytes(*args.head[head.h].probs, 0);
   for (size_t r = 0; r < rows; ++r) {
     uint8_t* out = head.scratch.codes + r * codes->stride;
     ProbabilityCodes(
@@ -312,8 +329,18 @@ void Probabilities(const CodeHead& head, size_t row, size_t rows,
     return;
   }
   const ByteQuantiser& q = *values.probs;
-  q.multiply ? QuantiseProbabilities<true>(head, factor, rows, codes)
-             : QuantiseProbabilities<false>(head, factor, rows, codes);
+  bool numbers = args.softmax;  // a row with a NaN has no sum
+  for (size_t r = 0; r < rows; ++r) numbers &= factor[r] == factor[r];
+  const DF d;
+  if (values.steps.exact && numbers) {
+    const StepBytes bytes{hn::Set(d, values.steps.from[0]),
+                          hn::Set(d, values.steps.from[1]), MakeByteStore(q)};
+    QuantiseProbabilities(head, bytes, factor, rows, codes);
+  } else if (q.multiply) {
+    QuantiseProbabilities(head, UniformBytes<true>(q, 0), factor, rows, codes);
+  } else {
+    QuantiseProbabilities(head, UniformBytes<false>(q, 0), factor, rows, codes);
+  }
   const int32_t right =
       args.v_type == Operand::kU8 ? 128 : RangeOf(args.v_type).MaxAbs();
   codes->max_pair = 2 * (q.step * q.hi + q.offset) * right;

@@ -191,6 +191,7 @@ Result<void> CodeAttentionOp::ReadHeads(const InferContext& context) {
                      static_cast<int32_t>(zp),
                      context.inputs[kOutScale].Values<float>()[h],
                      coded_probs_ ? &probs_[h] : nullptr});
+    if (coded_probs_) head_.back().steps = kernels::MakeCodeSteps(probs_[h]);
   }
   return {};
 }

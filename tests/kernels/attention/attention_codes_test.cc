@@ -43,6 +43,7 @@ constexpr Widths kWidths[] = {
     {Operand::kU1, Operand::kU1, Operand::kU1, 1},
     {Operand::kS4, Operand::kU4, Operand::kU4, 0},
     {Operand::kU8, Operand::kS4, Operand::kS8, 15},
+    {Operand::kS2, Operand::kS2, Operand::kS2, 2},
 };
 
 struct Case {
@@ -161,6 +162,8 @@ struct Problem {
                                : ZeroPointPlace::kAfterRounding,
                            0,
                            c.widths.prob_max};
+    if (h_count % 2 == 0)
+      heads.back().steps = MakeCodeSteps(quantisers[h_count]);
     ++h_count;
   }
 
