@@ -251,6 +251,34 @@ HWY_INLINE void ThresholdCodes(const int32_t* acc, const ThresholdBlock& b,
   store(count, out);
 }
 
+// 16 channels of all rows where nothing is added to their sums and one or two
+// thresholds are to pass, which then stay in registers.
+void FewThresholds(const EpilogueArgs& args, const EpilogueStrip& s, size_t j,
+                   const ByteStore& store) {
+  const DI d;
+  const size_t n = s.col + j;
+  VI flip[kVecs], first[kVecs], second[kVecs];
+  for (size_t v = 0; v < kVecs; ++v) {
+    const size_t at = n + v * kLanes;
+    flip[v] = hn::LoadU(d, args.flip + at);
+    first[v] = hn::LoadU(d, args.thresholds + at);
+    second[v] = args.threshold_count == 2
+                    ? hn::LoadU(d, args.thresholds + args.channels + at)
+                    : hn::Set(d, INT32_MAX);
+  }
+  for (size_t r = 0; r < s.rows; ++r) {
+    const int32_t* acc = RowAt<int32_t>(s.strip, s.stride, r) + j;
+    VI count[kVecs];
+    for (size_t v = 0; v < kVecs; ++v) {
+      const VI x = hn::Xor(hn::LoadU(d, acc + v * kLanes), flip[v]);
+      count[v] =
+          hn::Sub(hn::Sub(hn::Zero(d), hn::VecFromMask(d, hn::Gt(x, first[v]))),
+                  hn::VecFromMask(d, hn::Gt(x, second[v])));
+    }
+    store(count, RowAt(args.bytes.data, args.bytes.stride, s.row + r) + n);
+  }
+}
+
 // The last count < 16 channels of a strip, from padded copies.
 void ThresholdTail(const EpilogueArgs& args, const EpilogueStrip& s, size_t j,
                    const ByteStore& store) {
@@ -285,9 +313,15 @@ void ThresholdBytes(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
   const auto at = [](const int32_t* x, size_t n) {
     return x != nullptr ? x + n : nullptr;
   };
+  const bool few = args.threshold_count - 1 < 2 && args.correction == nullptr &&
+                   args.row_term == nullptr;
   size_t j = 0;
   for (; j + kBlock <= s.cols; j += kBlock) {
     const size_t n = s.col + j;
+    if (few) {
+      FewThresholds(args, s, j, store);
+      continue;
+    }
     const ThresholdBlock b{
         args.flip + n, args.thresholds + n, args.channels,
         at(args.correction, n),

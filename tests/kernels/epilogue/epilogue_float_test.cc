@@ -344,6 +344,10 @@ TEST_CASE("thresholds give the codes of the float operations") {
           args.quantiser.offset = -3;
         }
         CheckThresholds(layer, args, cols);
+        for (int32_t above = 0; above < 3; ++above) {  // one to three codes
+          args.quantiser.hi = args.quantiser.lo + above;
+          CheckThresholds(layer, args, cols);
+        }
       }
     }
   }
