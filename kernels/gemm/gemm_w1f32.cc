@@ -68,14 +68,16 @@ void PackLhs(GemmTypes, const GemmLhs& lhs, size_t k, size_t row, size_t rows,
         reinterpret_cast<const uint8_t*>(lhs.f32) +
         static_cast<ptrdiff_t>(row + r) * lhs.f32_stride);
     const size_t whole = k / 3 * 3;
-    float* const end = out + RowSums(k);
-    for (size_t i = 0; i < whole; i += 3, out += kSums)
+    const float rest[3] = {whole < k ? a[whole] : 0.0f,
+                           whole + 1 < k ? a[whole + 1] : 0.0f, 0.0f};
+    const float none[3] = {};
+    size_t i = 0;
+    for (; i < whole; i += 3, out += kSums)
       PutSums(a[i], a[i + 1], a[i + 2], out);
-    if (whole != k) {
-      PutSums(a[whole], whole + 1 < k ? a[whole + 1] : 0.0f, 0.0f, out);
-      out += kSums;
+    for (; i < Words(k) * kWordK; i += 3, out += kSums) {
+      const float* three = i < k ? rest : none;
+      PutSums(three[0], three[1], three[2], out);
     }
-    for (; out != end; out += kSums) PutSums(0.0f, 0.0f, 0.0f, out);
   }
 }
 
