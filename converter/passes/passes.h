@@ -17,6 +17,7 @@ Result<void> FindGroups(Graph& graph, PassContext& context);
 Result<void> FoldConstants(Graph& graph, PassContext& context);
 Result<void> RecogniseLayerNorm(Graph& graph, PassContext& context);
 Result<void> ChannelsLast(Graph& graph, PassContext& context);
+Result<void> QuantiseSignLevels(Graph& graph, PassContext& context);
 Result<void> ConvolutionsToTokens(Graph& graph, PassContext& context);
 Result<void> FoldConvolutionAffine(Graph& graph, PassContext& context);
 Result<void> ShrinkConstants(Graph& graph, PassContext& context);
