@@ -323,7 +323,7 @@ void ThresholdBytes(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
       continue;
     }
     const ThresholdBlock b{
-        args.flip + n, args.thresholds + n, args.channels,
+        args.flip + n, at(args.thresholds, n), args.channels,
         at(args.correction, n),
         args.row_term != nullptr ? args.column_term + n : nullptr};
     for (size_t r = 0; r < s.rows; ++r) {
