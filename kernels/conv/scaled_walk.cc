@@ -64,12 +64,11 @@ class Walker {
   void FillRow(size_t row, uint8_t* out) const {
     const size_t y = row - g_.h.pad;  // past the end where it would be negative
     const auto stride = static_cast<size_t>(run_.image.stride);
-    const uint8_t* line =
-        static_cast<const uint8_t*>(run_.image.data) + y * g_.w.in * stride;
+    const auto* image = static_cast<const uint8_t*>(run_.image.data);
     const auto tap_at = [&](size_t column, size_t tap) {
       const size_t x = column * g_.w.stride + tap * g_.w.dilation - g_.w.pad;
       const bool inside = tap < g_.w.kernel && y < g_.h.in && x < g_.w.in;
-      return inside ? line + x * stride : pads_;
+      return inside ? image + (y * g_.w.in + x) * stride : pads_;
     };
     for (size_t column = 0; column < g_.w.out; ++column) {
       for (size_t tap = 0; tap < quads_ * kQuad; tap += kQuad) {
