@@ -151,8 +151,9 @@ void Register(const ConvKernel& kernel, std::string_view target,
   std::string text = ShapeName(shape);
   const std::string_view arithmetic = types == kFloats || types == kLevels
                                           ? "f32"
-                                      : types == kBits ? "w1a1"
-                                                       : "w8a8";
+                                      : types == kBits   ? "w1a1"
+                                      : types == kScaled ? "w4a4"
+                                                         : "w8a8";
   if (layout == PixelLayout::kNchw) text += "/nchw";
   if (quantise) text += "/layer";
   const auto run = [=, &shape](benchmark::State& state) {

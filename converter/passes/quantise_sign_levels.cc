@@ -2,8 +2,9 @@
 //   x -> Div a -> Add z -> Sign -> Sub z -> Mul a,
 // Bi-ViT's patch merging, becomes codes and their levels in two passes over the
 // tensor instead of five: Quantize, which may take a LayerNorm too, and
-// Dequantize. sign(t) = clip(round(t * 2^64), -1, 1): scaling by a power of two
-// is exact, |t| < 2^-65 counts as 0.
+// Dequantize. sign(t) = clip(round(t * 2^100), -1, 1): scaling by a power of
+// two is exact, |t| <= 2^-101 counts as 0. No sum with a shift z is as small
+// unless it is 0; where z is 0, only an x of less than 2^-101 |a| is.
 #include <algorithm>
 #include <cmath>
 
@@ -13,8 +14,10 @@
 namespace bittern::convert {
 namespace {
 
-constexpr int kShift = 64;
-constexpr float kLeast = 0x1p-60f, kGreatest = 0x1p60f;
+// Of a and z, so that all constants stay normal and finite, and sums of z are
+// multiples of 2^-44.
+constexpr int kShift = 100;
+constexpr float kLeast = 0x1p-20f, kGreatest = 0x1p20f;
 
 bool InRange(const std::vector<float>& values, bool zero_allowed) {
   return std::all_of(values.begin(), values.end(), [&](float value) {

@@ -174,8 +174,7 @@ void PlanScaled(ConvPlan& plan) {
   plan.filter_bytes = RoundUp(ScaledFilterBytes(g, kernel.nr), 64);
   Parts parts;
   parts.Take(plan.strip_rows * row_bytes);
-  plan.part_at[kRing] =
-      parts.Take(Reach(g.h, 1) * g.w.out * g.ic * quads * kQuad);
+  plan.part_at[kRing] = parts.Take(ScaledRingBytes(g));
   plan.part_at[kPads] = parts.Take(g.ic);
   plan.part_at[kLines] = parts.Take(g.h.kernel * quads * sizeof(void*));
   plan.scratch_bytes = parts.bytes();

@@ -8,6 +8,7 @@
 #include "kernels/base/kernel_list.h"
 #include "kernels/conv/conv.h"
 #include "kernels/conv/scaled_kernels.h"
+#include "kernels/conv/walk.h"
 
 namespace bittern::kernels {
 namespace {
@@ -39,6 +40,16 @@ bool TakesScaled(GemmTypes types, size_t kernel_h, size_t kernel_w) noexcept {
              row = 2 * QuadsOf(kernel_w) - 1 + kernel_w;
   return kernel_w * weight <= INT8_MAX &&
          kernel_h * row * code * weight <= INT16_MAX;
+}
+
+size_t ScaledRingBytes(const ConvGeometry& g) noexcept {
+  constexpr size_t kMost = size_t{1} << 30;
+  size_t bytes = QuadsOf(g.w.kernel) * kQuad;
+  for (const size_t factor : {g.ic, g.w.out, Reach(g.h, 1)}) {
+    if (factor >= kMost / bytes) return 0;
+    bytes *= factor;
+  }
+  return bytes;
 }
 
 size_t ScaledFilterBytes(const ConvGeometry& g, size_t nr) noexcept {

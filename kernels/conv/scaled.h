@@ -62,6 +62,10 @@ std::vector<const ScaledKernel*> ScaledKernels(
 // 16 bits, and sums of a row's weights 8.
 bool TakesScaled(GemmTypes types, size_t kernel_h, size_t kernel_w) noexcept;
 
+// Bytes of the quads of all rows that a window spans, for all output columns;
+// 0 if they are 2^30 or more.
+size_t ScaledRingBytes(const ConvGeometry& geometry) noexcept;
+
 // packed[tile][channel][line][nr][4] (int8), from canonical rows [n][kh, kw,
 // channel]; zero past n.
 size_t ScaledFilterBytes(const ConvGeometry& geometry, size_t nr) noexcept;

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "hwy/base.h"
+#include "kernels/conv/scaled_kernels.h"
 
 HWY_PUSH_ATTRIBUTES("avx,avx2,fma")
 

@@ -1,6 +1,7 @@
 // The loops of kernels for scaled channels, for the vectors of L: channels
 // ascending, the lines of a window into L::Taps, those by the channel's scale
-// into L::Sums. Include inside the attributes of the target. L has
+// into L::Sums. Include inside the attributes of the target, after
+// scaled_kernels.h outside of them. L has
 //   kNr, kChannels, kRows  of a tile, of vectors, pixels held in registers
 //   Weights Load(w), Add(quad, weights, taps)  of one line
 //   Scales Spread(scale), Scale(taps, scales, sums), Store(sums, strip)

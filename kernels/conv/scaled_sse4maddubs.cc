@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "hwy/base.h"
+#include "kernels/conv/scaled_kernels.h"
 
 HWY_PUSH_ATTRIBUTES("ssse3,sse4.1")
 

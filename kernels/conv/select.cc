@@ -36,7 +36,8 @@ bool Takes(const DepthwiseKernel& kernel, const ConvQuery& q) {
 
 bool TakesScaled(const ConvQuery& q) {
   return q.scaled && q.geometry.groups == 1 && q.layout == PixelLayout::kNhwc &&
-         TakesScaled(q.types, q.geometry.h.kernel, q.geometry.w.kernel);
+         TakesScaled(q.types, q.geometry.h.kernel, q.geometry.w.kernel) &&
+         ScaledRingBytes(q.geometry) != 0;
 }
 
 // GEMM needs planes in the groups of the convolution.

@@ -201,7 +201,11 @@ Result<void> LowBitConvOp::CheckChannelScale(const InferContext& context) {
   if (geometry_.groups == 1 && !pad_row_term_ && pad_ == 0 &&
       kernels::TakesScaled(operands_.types, geometry_.h.kernel,
                            geometry_.w.kernel)) {
-    return {};
+    if (kernels::ScaledRingBytes(geometry_) != 0) return {};
+    return context.Fail(
+        "window: got rows of " + std::to_string(geometry_.w.out) +
+        " columns spread over " + std::to_string(geometry_.h.dilation) +
+        " lines, expected less than 2^30 bytes of their codes at once");
   }
   return WrongInput(context, kLinearChannelScale, "channel_scale",
                     "nothing but for byte codes in one group, without pad and "
@@ -249,8 +253,9 @@ Result<void> LowBitConvOp::Prepare(PrepareContext& context) {
   const InputInfo& weights = context.inputs[kLinearWeights];
   // What the packed form depends on beside the weights.
   std::string layout = std::string("conv ") + kernel.name();
-  for (const size_t part : {static_cast<size_t>(operands_.types.activations),
-                            geometry_.Taps(), geometry_.ic, geometry_.groups}) {
+  for (const size_t part :
+       {static_cast<size_t>(operands_.types.activations), geometry_.h.kernel,
+        geometry_.w.kernel, geometry_.ic, geometry_.groups}) {
     layout += " " + std::to_string(part);
   }
   BITTERN_TRY_ASSIGN(

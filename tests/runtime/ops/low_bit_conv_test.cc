@@ -554,6 +554,25 @@ TEST_CASE("Scales of channels that do not fit are refused") {
         "input channel_scale: got f32[6], expected a constant");
 }
 
+TEST_CASE("Windows that span too much of the padding are refused") {
+  Random random(80);
+  constexpr int64_t kFar = (int64_t{1} << 24) - 1;
+  const Layer small(random, {{1, 1}, {1, 1}, 1, 64, 1}, "u2c", "ternary");
+  OpCall call = small.Call("f32");
+  call.inputs[kW] =
+      CodeTensor("ternary", {1, 128}, AnyCodes(random, "ternary", size_t{128}));
+  call.inputs[kChannelScale] =
+      Constant(F32({64}, std::vector<float>(64, 1.0f)));
+  using List = std::vector<int64_t>;
+  call.attributes["kernel"] = List{2, 1};
+  call.attributes["pad"] = int64_t{0};
+  call.attributes["dilations"] = List{kFar, 1};
+  call.attributes["pads"] = List{kFar, kFar + 1, 0, kFar};
+  CHECK(ErrorOf(call) ==
+        "window: got rows of 33554432 columns spread over 16777215 lines, "
+        "expected less than 2^30 bytes of their codes at once");
+}
+
 TEST_CASE("A zero point out of the codes is held within them") {
   Random random(75);
   const Geometry g{{4, 3, 1, 1, 1, 1}, {4, 3, 1, 1, 1, 1}, 1, 3, 5};

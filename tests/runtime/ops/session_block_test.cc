@@ -1,4 +1,5 @@
-// Whole transformer blocks, one of 1-bit and one of 4-bit codes, as models:
+// Whole transformer blocks, one of 1-bit and one of 4-bit codes, and two
+// convolutions, as models:
 // through plan, arena and session they must give what their ops give one by
 // one, for every target and thread count.
 #include <catch2/catch.hpp>
@@ -188,6 +189,31 @@ int32_t CodeMlp(TwoWays& g, int32_t x) {
               {{"epilogue", std::string("f32")}});
 }
 
+int32_t CodesOfImage(TwoWays& g, int32_t x) {
+  const int32_t codes =
+      g.Op("Quantize", {x, g.Floats(1, 0.2f, 0.3f)}, Codes(-8, 7, {}));
+  return g.Op("Unsqueeze", {codes}, {{"axes", std::vector<int64_t>{1}}});
+}
+
+// Of one constant, which is packed in two ways.
+int32_t TwoWindows(TwoWays& g, int32_t x) {
+  const int32_t w = g.Weights(kDim, 9 * kDim, "s4w"),
+                scale = g.Floats(kDim, 0.01f, 0.02f),
+                bias = g.Floats(kDim, -0.1f, 0.1f),
+                channels = g.Floats(kDim, 0.5f, 1.5f);
+  const auto window = [&](int64_t height, int64_t width) {
+    using List = std::vector<int64_t>;
+    return g.Op("LowBitConv",
+                {x, w, scale, bias, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+                 -1, channels},
+                {{"epilogue", std::string("f32")},
+                 {"kernel", List{height, width}},
+                 {"pads", List{height / 2, width / 2, height / 2, width / 2}}});
+  };
+  const int32_t both = g.Op("Add", {window(3, 3), window(1, 9)}, {});
+  return g.Op("Squeeze", {both}, {{"axes", std::vector<int64_t>{1}}});
+}
+
 void CheckBlock(Random& random, int32_t (*attention)(TwoWays&, int32_t),
                 int32_t (*mlp)(TwoWays&, int32_t)) {
   TwoWays g(random);
@@ -233,6 +259,11 @@ TEST_CASE(
     "A 4-bit transformer block gives the same as model and as single ops") {
   Random random(61);
   CheckBlock(random, &CodeAttention, &CodeMlp);
+}
+
+TEST_CASE("Convolutions of one constant with other windows share no packing") {
+  Random random(62);
+  CheckBlock(random, &CodesOfImage, &TwoWindows);
 }
 
 }  // namespace
