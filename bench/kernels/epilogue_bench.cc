@@ -3,6 +3,7 @@
 #include "bench/kernels/bench.h"
 #include "kernels/base/bits.h"
 #include "kernels/epilogue/epilogue.h"
+#include "kernels/quantize/bytes.h"
 
 namespace bittern::bench {
 namespace {
@@ -15,11 +16,22 @@ constexpr size_t kRows = 16, kCols = 192, kGroup = 64;
 constexpr size_t kThresholds = 3;  // codes of two bits
 
 // What a kind gets besides its required operands.
-enum class Form : uint8_t { kPlain, kSteps, kRowSums, kHalfLines };
+enum class Form : uint8_t { kPlain, kSteps, kRowSums, kHalfLines, kGelu };
 
 bool IsFloatStrip(EpilogueKind kind) {
   return kind == EpilogueKind::kFloatF32 || kind == EpilogueKind::kFloatBytes ||
          kind == EpilogueKind::kFloatSign;
+}
+
+bool WritesBytes(EpilogueKind kind) {
+  return kind == EpilogueKind::kScaleBytes ||
+         kind == EpilogueKind::kFloatBytes ||
+         kind == EpilogueKind::kThresholdBytes ||
+         kind == EpilogueKind::kGroupNormBytes;
+}
+
+bool WritesFloats(EpilogueKind kind) {
+  return kind == EpilogueKind::kScaleF32 || kind == EpilogueKind::kFloatF32;
 }
 
 Buffer MakeStrip(EpilogueKind kind, const float* floats) {
@@ -55,10 +67,15 @@ void Run(const EpilogueKernel& kernel, Form form, benchmark::State& state) {
   args.scale = args.bias = args.residual = args.gamma = args.beta = args.a =
       args.z = floats.As<float>();
   args.residual_stride = args.out_stride = row_bytes;
-  args.out_f32 = out.As<float>();
+  // One sink only: floats may come with signs, so more would be done.
   args.out_i32 = out.As<int32_t>();
-  args.codes = codes.planes;
-  args.bytes = {out.As<uint8_t>(), kCols, kRows, kCols};
+  if (WritesFloats(kernel.kind)) {
+    args.out_f32 = out.As<float>();
+  } else if (WritesBytes(kernel.kind)) {
+    args.bytes = {out.As<uint8_t>(), kCols, kRows, kCols};
+  } else {
+    args.codes = codes.planes;
+  }
   args.quantiser.scale = floats.As<float>();
   args.pos_lo = ones.As<int32_t>();
   args.pos_hi = most.As<int32_t>();
@@ -71,6 +88,8 @@ void Run(const EpilogueKernel& kernel, Form form, benchmark::State& state) {
   args.threshold_count = kThresholds;
   args.channels = kCols;
   args.epsilon = 1e-6f;
+  args.norm_group = kGroup;
+  args.norm_bytes = kernels::SelectBytes(kernels::DetectCpu());
   const kernels::EpilogueStep rprelu[] = {
       {kernels::EpilogueStep::Kind::kAdd, floats.As<float>()},
       {kernels::EpilogueStep::Kind::kPRelu, floats.As<float>()},
@@ -78,6 +97,12 @@ void Run(const EpilogueKernel& kernel, Form form, benchmark::State& state) {
   if (form == Form::kSteps) {
     args.steps = rprelu;
     args.step_count = 3;
+  }
+  const kernels::EpilogueStep gelu{kernels::EpilogueStep::Kind::kGelu};
+  if (form == Form::kGelu) {
+    args.residual = nullptr;
+    args.steps = &gelu;
+    args.step_count = 1;
   }
   const Buffer lanes(kRows * 16 * sizeof(float));
   if (form == Form::kRowSums) args.lane_sums = lanes.As<float>();
@@ -105,6 +130,8 @@ void RegisterEpilogue() {
       Register(kernel, target, Form::kSteps, "rprelu/16x192");
       Register(kernel, target, Form::kRowSums, "row_sums/16x192");
     }
+    if (kernel.kind == EpilogueKind::kScaleBytes)
+      Register(kernel, target, Form::kGelu, "gelu/16x192");
     if (kernel.kind == EpilogueKind::kWindowSign)
       Register(kernel, target, Form::kHalfLines, "half_lines/16x192");
   });

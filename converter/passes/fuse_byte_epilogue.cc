@@ -1,18 +1,21 @@
 // A quantiser behind a low-bit product moves into it, so that no float tensor
 // is written: LowBitLinear or LowBitConv -> [Gelu, Relu, Clip] -> Quantize
-// becomes one node with a bytes epilogue. Reshapes on the way are views and
-// vanish. A residual comes last in the epilogue, so with one there can be no
-// functions.
+// becomes one node with a bytes epilogue, and LowBitLinear of codes ->
+// LayerNorm per head -> Quantize one with a group_norm_bytes epilogue. Reshapes
+// on the way are views and vanish. A residual comes last in the epilogue, so
+// with one there can be no functions.
 #include <limits>
 
 #include "converter/passes/low_bit_linear.h"
 #include "converter/passes/passes.h"
+#include "kernels/epilogue/epilogue.h"
 
 namespace bittern::convert {
 namespace {
 
 struct Tail {
-  ValueId product = kNone;      // output of the LowBitLinear
+  ValueId product = kNone;  // output of the LowBitLinear
+  NodeId norm = kNone;
   std::vector<Node> functions;  // in order of evaluation
 };
 
@@ -26,7 +29,12 @@ std::optional<Tail> TraceTail(const Graph& graph, ValueId id) {
       tail.product = id;
       return tail;
     }
-    if (node->op == "Gelu" || node->op == "Relu" || node->op == "Clip") {
+    if (node->op == "LayerNorm" && tail.norm == kNone &&
+        tail.functions.empty()) {
+      tail.norm = graph.ProducerId(id);
+    } else if ((node->op == "Gelu" || node->op == "Relu" ||
+                node->op == "Clip") &&
+               tail.norm == kNone) {
       tail.functions.insert(tail.functions.begin(), *node);
     } else if (node->op != "Reshape") {
       return std::nullopt;
@@ -66,6 +74,20 @@ bool AddsLast(const Node& product, ValueId residual) {
          StringOf(product, "functions").find("residual") == std::string::npos;
 }
 
+// Whether group_norm_bytes can do it: integer sums with constant terms at most,
+// normed over parts of a row.
+bool TakesNorm(const Graph& graph, const Node& product, const Node& norm) {
+  const Shape& rows = graph.value(norm.inputs[0]).type->shape;
+  const std::vector<ValueId> inputs = LowBitInputsOf(product);
+  return product.op == "LowBitLinear" && HasConstantNorm(graph, norm) &&
+         PlainLowBitProduct(graph, product.outputs[0]) != nullptr &&
+         graph.value(inputs[kCodesInput]).type->dtype ==
+             runtime::DType::kCode &&
+         rows.Last() <= static_cast<int64_t>(kernels::kMaxNormGroup) &&
+         inputs[kRowScaleInput] == kNone && inputs[kRowTermInput] == kNone &&
+         graph.value(product.outputs[0]).type->shape.Last() % rows.Last() == 0;
+}
+
 bool IsConstantOrAbsent(const Graph& graph, const Node& node, size_t input) {
   return node.inputs.size() <= input || node.inputs[input] == kNone ||
          graph.IsConstant(node.inputs[input]);
@@ -84,6 +106,10 @@ Result<void> Fuse(Graph& graph, NodeId quantize) {
     return {};
   }
   const Node linear = *graph.Producer(tail->product);
+  if (tail->norm != kNone &&
+      !TakesNorm(graph, linear, graph.node(tail->norm))) {
+    return {};
+  }
   std::vector<ValueId> inputs = LowBitInputsOf(linear);
   if (StringOf(linear, "epilogue") != "f32" ||
       (AddsLast(linear, inputs[kResidualInput]) && !tail->functions.empty())) {
@@ -99,6 +125,12 @@ Result<void> Fuse(Graph& graph, NodeId quantize) {
     attributes.insert(*block);
   }
   AddFunctions(tail->functions, attributes);
+  if (tail->norm != kNone) {
+    const Node norm = graph.node(tail->norm);
+    TakeNorm(graph, norm, inputs, attributes);
+    attributes["epilogue"] = std::string("group_norm_bytes");
+    attributes["group"] = graph.value(norm.inputs[0]).type->shape.Last();
+  }
   TrimAbsent(inputs);
   graph.node(quantize).name = linear.name;
   return Rewrite(graph, quantize, linear.op, std::move(inputs),

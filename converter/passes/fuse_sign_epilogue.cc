@@ -172,26 +172,19 @@ class Fuser {
 
   Result<void> FuseGroupNorm(NodeId binarize, const Node& linear,
                              const Tail& tail) {
-    const Node& norm = graph_.node(tail.norm);
+    const Node norm = graph_.node(tail.norm);
     const int64_t group = IntOf(graph_.node(binarize), "group", 0);
     const Shape rows = graph_.value(norm.inputs[0]).type->shape;
-    if (!tail.functions.empty() || group == 0 || rows.Last() != group) {
+    if (!tail.functions.empty() || group == 0 || rows.Last() != group ||
+        !HasConstantNorm(graph_, norm)) {
       return {};
     }
     std::vector<ValueId> inputs = LowBitInputsOf(linear);
-    inputs[kGammaInput] = norm.inputs[1];
-    inputs[kBetaInput] =
-        norm.inputs.size() > 2 ? norm.inputs[2] : ZeroBeta(norm, group);
-    TakeScales(binarize, inputs);
     AttributeMap attributes = linear.attributes;
+    TakeNorm(graph_, norm, inputs, attributes);
+    TakeScales(binarize, inputs);
     attributes["epilogue"] = std::string("group_norm_sign");
-    attributes["epsilon"] = FloatOf(norm, "epsilon", 1e-5f);
     return Replace(binarize, linear, inputs, attributes);
-  }
-
-  ValueId ZeroBeta(const Node& norm, int64_t group) {
-    return AddVector(graph_, norm.name + ".beta",
-                     std::vector<float>(static_cast<size_t>(group), 0.0f));
   }
 
   void TakeScales(NodeId binarize, std::vector<ValueId>& inputs) const {

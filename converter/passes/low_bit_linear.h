@@ -58,6 +58,26 @@ inline Result<void> TakeCodes(Graph& graph, NodeId conv, NodeId maker,
                  std::move(attributes));
 }
 
+// The LayerNorm behind a product becomes part of it, with constant gamma and
+// beta.
+inline bool HasConstantNorm(const Graph& graph, const Node& norm) {
+  return graph.IsConstant(norm.inputs[1]) &&
+         (norm.inputs.size() < 3 || norm.inputs[2] == kNone ||
+          graph.IsConstant(norm.inputs[2]));
+}
+
+inline void TakeNorm(Graph& graph, const Node& norm,
+                     std::vector<ValueId>& inputs, AttributeMap& attributes) {
+  const auto group =
+      static_cast<size_t>(graph.value(norm.inputs[0]).type->shape.Last());
+  const bool has_beta = norm.inputs.size() > 2 && norm.inputs[2] != kNone;
+  inputs[kGammaInput] = norm.inputs[1];
+  inputs[kBetaInput] = has_beta ? norm.inputs[2]
+                                : AddVector(graph, norm.name + ".beta",
+                                            std::vector<float>(group, 0.0f));
+  attributes["epsilon"] = FloatOf(norm, "epsilon", 1e-5f);
+}
+
 inline bool IsLowBitProduct(const Node& node) {
   return node.op == "LowBitLinear" || node.op == "LowBitConv";
 }

@@ -15,7 +15,11 @@
 HWY_BEFORE_NAMESPACE();
 namespace bittern::kernels::HWY_NAMESPACE {
 
-// Stores the 16 integers of a block, each in [0, 255], as step * q + offset.
+// Where a block is one vector its integers are truncated to bytes, whatever
+// they are above; else packs saturate and want them in [0, 255].
+constexpr bool kTruncates = kVecs == 1 && HWY_TARGET != HWY_SCALAR;
+
+// Stores the 16 integers of a block, as step * q + offset.
 struct ByteStore {
   bool twice;  // a step of 2
   uint8_t offset;
@@ -35,7 +39,6 @@ struct ByteStore {
   static HWY_INLINE VB Pack(const V (&q)[kVecs]) {
     const DB d;
     if constexpr (kVecs == 1) {
-      // Within [0, 255] already: no saturation to pay for.
       return hn::TruncateTo(d, hn::BitCast(hn::RebindToUnsigned<DI>(), q[0]));
     } else if constexpr (kVecs == 2) {
       // In 128-bit lanes: columns 0-3 8-11 | 4-7 12-15, then as listed.
@@ -63,20 +66,41 @@ struct ByteStore {
 #endif
 };
 
+// For integers from 0, which is the code lo.
 HWY_INLINE ByteStore MakeByteStore(const ByteQuantiser& q) {
   return {q.step == 2, static_cast<uint8_t>(q.step * q.lo + q.offset)};
 }
 
+HWY_INLINE bool IsAfterRounding(const ByteQuantiser& q) {
+  return q.zero_place == ZeroPointPlace::kAfterRounding;
+}
+
+// Whether a ByteRounding of this quantiser gives such integers, or codes as
+// they are.
+HWY_INLINE bool CountsFromLo(const ByteQuantiser& q) {
+  return !kTruncates || IsAfterRounding(q);
+}
+
+// For the integers of a ByteRounding.
+HWY_INLINE ByteStore MakeRoundedStore(const ByteQuantiser& q) {
+  ByteStore store = MakeByteStore(q);
+  if (!CountsFromLo(q)) store.offset = static_cast<uint8_t>(q.offset);
+  return store;
+}
+
 // Of one element: t plus the zero point before the rounding; then the clamp to
-// [lo, hi] less the one after it; `shift` makes the code lo the integer 0.
+// [lo, hi] less the one after it; `shift`, where it is wanted, makes the code
+// lo the integer 0. A NaN becomes min(nan, hi).
 struct ByteRounding {
   VF before, nan, lo, hi;
   VI shift;
+  bool shifts;
 
   HWY_INLINE VI operator()(VF t) const {
     t = hn::Add(t, before);
-    t = hn::IfThenElse(hn::Eq(t, t), t, nan);
-    return hn::Add(RoundedBits(hn::Min(hn::Max(t, lo), hi)), shift);
+    t = hn::IfThenElse(hn::Eq(t, t), hn::Max(t, lo), nan);
+    const VI bits = RoundedBits(hn::Min(t, hi));
+    return shifts ? hn::Add(bits, shift) : bits;
   }
 
   // The integer nearest to t, |t| <= 2^22, ties to even, plus Bias().
@@ -86,23 +110,29 @@ struct ByteRounding {
   static HWY_INLINE VI Bias() { return hn::Set(DI(), 0x4B400000); }
 };
 
-HWY_INLINE ByteRounding MakeByteRounding(const ByteQuantiser& q, VF zero,
-                                         bool after) {
+HWY_INLINE ByteRounding MakeByteRounding(const ByteQuantiser& q, VF zero) {
   const DF d;
+  const bool after = IsAfterRounding(q);
   const VF none = hn::Zero(d);
   const VF after_zero = after ? zero : none;
   const VF lo = hn::Set(d, static_cast<float>(q.lo));
   const VF hi = hn::Set(d, static_cast<float>(q.hi));
-  return {after ? none : zero, hn::Sub(none, after_zero),
-          hn::Sub(lo, after_zero), hn::Sub(hi, after_zero),
+  const VF least = hn::Sub(lo, after_zero);
+  return {after ? none : zero,
+          hn::Max(hn::Sub(none, after_zero), least),
+          least,
+          hn::Sub(hi, after_zero),
           hn::Sub(hn::Sub(ByteRounding::RoundedBits(hn::Sub(after_zero, lo)),
                           ByteRounding::Bias()),
-                  ByteRounding::Bias())};
+                  ByteRounding::Bias()),
+          CountsFromLo(q)};
 }
 
 // One scale for the columns of a row.
 template <bool kMultiply>
 struct UniformBytes {
+  static constexpr bool kSameForRows = false;
+
   VF scale;
   ByteRounding rounding;
   ByteStore store;
@@ -112,9 +142,8 @@ struct UniformBytes {
         rounding(MakeByteRounding(
             q,
             hn::Set(DF(), q.zero != nullptr ? q.zero[ScaleIndex(q.per, row, 0)]
-                                            : 0.0f),
-            q.zero_place == ZeroPointPlace::kAfterRounding)),
-        store(MakeByteStore(q)) {}
+                                            : 0.0f))),
+        store(MakeRoundedStore(q)) {}
 
   HWY_INLINE void Block(const VF (&y)[kVecs], size_t, uint8_t* out) const {
     VI codes[kVecs];
@@ -133,8 +162,9 @@ struct UniformBytes {
 // A scale of its own for every column.
 template <bool kMultiply>
 struct ColumnBytes {
+  static constexpr bool kSameForRows = true;
+
   ByteQuantiser q;  // a copy: bytes are stored, which may be any object's
-  bool after;
   // Of a zero point before the rounding, which is all of it that varies: made
   // for every vector, these constants took twice the time of the codes.
   ByteRounding common;
@@ -142,12 +172,11 @@ struct ColumnBytes {
 
   HWY_INLINE ColumnBytes(const ByteQuantiser& quantiser, size_t)
       : q(quantiser),
-        after(q.zero_place == ZeroPointPlace::kAfterRounding),
-        common(MakeByteRounding(q, hn::Zero(DF()), false)),
-        store(MakeByteStore(q)) {}
+        common(MakeByteRounding(q, hn::Zero(DF()))),
+        store(MakeRoundedStore(q)) {}
 
   HWY_INLINE ByteRounding RoundingOf(VF zero) const {
-    if (after) return MakeByteRounding(q, zero, true);
+    if (IsAfterRounding(q)) return MakeByteRounding(q, zero);
     ByteRounding rounding = common;
     rounding.before = zero;
     return rounding;

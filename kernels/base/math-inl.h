@@ -162,8 +162,13 @@ HWY_INLINE VF Tanh(VF x) {
 
 // x < lo gives lo, then a result > hi gives hi; a NaN stays.
 HWY_INLINE VF Clip(VF x, VF lo, VF hi) {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+  // Of two zeros or with a NaN, these give the second operand.
+  return hn::Min(hi, hn::Max(lo, x));
+#else
   const VF raised = hn::IfThenElse(hn::Lt(x, lo), lo, x);
   return hn::IfThenElse(hn::Gt(raised, hi), hi, raised);
+#endif
 }
 
 // x <= 0 gives +0; a NaN stays.

@@ -17,6 +17,8 @@
 
 namespace bittern::kernels {
 
+struct ByteKernel;  // quantize/bytes.h
+
 // "i32": an int32 strip, acc' = acc [+ correction[n]] [+ row_term[m] *
 // column_term[n]]. "float": the finished value of the float kinds,
 //   v = acc' * (scale[n] [* row_scale[m]])   int32 strip, scale not null
@@ -34,8 +36,10 @@ enum class EpilogueKind : uint8_t {
                     // flip[n])                                       i32 strip
   kWindowSign,  // code = +1 if pos_lo <= acc <= pos_hi, -1 if neg_lo <= acc <=
                 // neg_hi, else 0; uncorrected                        i32 strip
-  kGroupNormSign,  // y = acc * scale [+ bias]; LayerNorm over each group of
-                   // columns; code = sign(fl(fl(y / a) + z))         i32 strip
+  kGroupNormSign,   // y = acc * scale [+ bias]; LayerNorm over each group of
+                    // columns; code = sign(fl(fl(y / a) + z))         i32 strip
+  kGroupNormBytes,  // y = acc' * scale [+ bias]; LayerNorm likewise;
+                    // bytes = quantiser(y)                           i32 strip
   kCount
 };
 
@@ -66,6 +70,8 @@ struct HalfLines {
   const uint64_t* swap = nullptr;  // [codes.row_words]
 };
 
+inline constexpr size_t kMaxNormGroup = 2048;
+
 // Immutable after planning except for the pointers set per run (residual,
 // row_scale, row_term, lane_sums, out_*, codes, bytes).
 struct EpilogueArgs {
@@ -85,11 +91,14 @@ struct EpilogueArgs {
   const int32_t* neg_lo = nullptr;
   const int32_t* neg_hi = nullptr;
   HalfLines half_lines{};  // the same windows once more, or null
-  // kGroupNormSign: codes.group columns per group; gamma/beta [group] shared by
-  // all groups; a/z [cols / group], of the other sign kinds too.
+  // kGroupNormSign: codes.group columns per group, kGroupNormBytes: norm_group;
+  // gamma/beta [group] shared by all groups; a/z [cols / group], of the other
+  // sign kinds too.
   const float* gamma = nullptr;
   const float* beta = nullptr;
   float epsilon = 0;
+  size_t norm_group = 0;                   // <= kMaxNormGroup
+  const ByteKernel* norm_bytes = nullptr;  // of kGroupNormBytes: SelectBytes
   const float* a = nullptr;
   const float* z = nullptr;
   // Zero points, exact in int32: acc' stays in its range.
@@ -117,11 +126,12 @@ struct EpilogueArgs {
   size_t channels = 0;
 };
 
-// What writes planes needs col % 64 == 0 inside a group, and for kGroupNormSign
-// whole groups per strip: col and cols are multiples of codes.group. Planners
-// that cannot give that (cols of a strip not a multiple of the group) widen the
-// strip to all columns. Every bit of the words covered is written (padding bits
-// of a group's last word = 0); valid_count[row] += non-zero codes.
+// What writes planes needs col % 64 == 0 inside a group, and kGroupNormSign and
+// kGroupNormBytes whole groups per strip: col and cols are multiples of the
+// group. Planners that cannot give that (cols of a strip not a multiple of the
+// group) widen the strip to all columns. Every bit of the words covered is
+// written (padding bits of a group's last word = 0); valid_count[row] +=
+// non-zero codes.
 struct EpilogueStrip {
   const void* strip;
   ptrdiff_t stride;  // bytes

@@ -2,7 +2,7 @@
 // scale_* and float_* of epilogue.h on a strip that lies in L1. Stored floats,
 // with or without their signs, and bytes go through the operations in
 // registers, a few rows of 16 channels at a time, so that each operation is
-// chosen once for all of them (Tile); signs alone, GELU and ends of rows go 64
+// chosen once for all of them (Tile); signs alone and ends of rows go 64
 // channels at a time through a buffer that stays in L1, one short loop for each
 // operation (Chunk). Either way the operations add up instead of multiplying.
 // Measured on Zen 5: RPReLU behind a residual in 0.13 ns an element by tiles,
@@ -42,11 +42,6 @@ struct ClipOp {
     return Clip(y, hn::Set(DF(), lo), hn::Set(DF(), hi));
   }
 };
-struct GeluClipOp {
-  ClipOp clip;
-  HWY_INLINE VF operator()(VF y) const { return clip(Gelu(y)); }
-};
-
 // --- Tiles: kTileRows rows x 16 channels in registers.
 constexpr size_t kTileRows = kVecs >= 4 ? 2 : 8 / kVecs;
 
@@ -165,8 +160,8 @@ HWY_INLINE void TileStep(const EpilogueStep& step, const TilePlace& at,
       const ClipOp clip{step.lo, step.hi};
       return ForTile(t, [&](VF y, size_t, size_t) HWY_ATTR { return clip(y); });
     }
-    case EpilogueStep::Kind::kGelu:  // goes by chunks
-      return;
+    case EpilogueStep::Kind::kGelu:
+      return ForTile(t, [](VF y, size_t, size_t) HWY_ATTR { return Gelu(y); });
   }
 }
 
@@ -226,18 +221,17 @@ HWY_INLINE void TileBytes(const EpilogueArgs& args, const TilePlace& at,
                           const Tile& t) {
   const DF d;
   const ByteQuantiser& q = args.quantiser;
-  const bool column = q.per == ScalePer::kColumn,
-             after = q.zero_place == ZeroPointPlace::kAfterRounding;
+  const bool column = q.per == ScalePer::kColumn;
   const auto load = [&](const float* values, size_t v) HWY_ATTR {
     return column ? hn::LoadU(d, values + at.n + v * kLanes)
                   : hn::Set(d, *values);
   };
-  const ByteStore store = MakeByteStore(q);
+  const ByteStore store = MakeRoundedStore(q);
   VI codes[kTileRows][kVecs];
   for (size_t v = 0; v < kVecs; ++v) {
     const VF scale = load(q.scale, v);
-    const ByteRounding rounding = MakeByteRounding(
-        q, q.zero != nullptr ? load(q.zero, v) : hn::Zero(d), after);
+    const ByteRounding rounding =
+        MakeByteRounding(q, q.zero != nullptr ? load(q.zero, v) : hn::Zero(d));
     for (size_t i = 0; i < kTileRows; ++i) {
       codes[i][v] = rounding(q.multiply ? hn::Mul(t[i][v], scale)
                                         : hn::Div(t[i][v], scale));
@@ -479,18 +473,6 @@ HWY_NOINLINE void ApplyStep(const Chunk& c, const EpilogueStep& step) {
   }
 }
 
-// GELU and the clip that exporters of Q-ViT put behind it, in one pass.
-HWY_NOINLINE void ApplyGeluClip(const Chunk& c, const EpilogueStep& clip) {
-  Alone(c, GeluClipOp{{clip.lo, clip.hi}});
-}
-
-// Whether step i is a GELU with a clip behind it.
-bool IsGeluClip(const EpilogueArgs& args, size_t i) {
-  return i + 1 < args.step_count &&
-         args.steps[i].kind == EpilogueStep::Kind::kGelu &&
-         args.steps[i + 1].kind == EpilogueStep::Kind::kClip;
-}
-
 // acc: the strip's element of the chunk's first channel and row. Not inlined:
 // once for each kind of strip is enough, and inlined into every sink it makes
 // the library half as big again.
@@ -508,8 +490,7 @@ HWY_NOINLINE void FinishChunk(const Chunk& c, const void* acc,
   bool residual_added = args.residual == nullptr;
   for (size_t i = 0; i < args.step_count; ++i) {
     residual_added |= args.steps[i].kind == EpilogueStep::Kind::kResidual;
-    IsGeluClip(args, i) ? ApplyGeluClip(c, args.steps[++i])
-                        : ApplyStep(c, args.steps[i]);
+    ApplyStep(c, args.steps[i]);
   }
   if (!residual_added) AddResidual(c);
 }
@@ -646,13 +627,6 @@ HWY_NOINLINE void ChunkRows(const EpilogueArgs& args, const EpilogueStrip& s,
   }
 }
 
-bool HasGelu(const EpilogueArgs& args) {
-  for (size_t i = 0; i < args.step_count; ++i) {
-    if (args.steps[i].kind == EpilogueStep::Kind::kGelu) return true;
-  }
-  return false;
-}
-
 // Finishes the columns that fill tiles; returns the others.
 template <bool kInteger>
 EpilogueStrip TakeTiles(const EpilogueArgs& args, const EpilogueStrip& s) {
@@ -669,7 +643,7 @@ EpilogueStrip TakeTiles(const EpilogueArgs& args, const EpilogueStrip& s) {
 template <bool kInteger>
 void FloatKind(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
   // A word of signs is written by tiles or by a chunk.
-  if (HasGelu(args) || (args.codes.sign != nullptr && s.cols % kBlock != 0))
+  if (args.codes.sign != nullptr && s.cols % kBlock != 0)
     return ChunkRows<FloatSink>(args, s, &FinishChunk<kInteger>);
   const EpilogueStrip rest = TakeTiles<kInteger>(args, s);
   if (rest.cols != 0) ChunkRows<FloatSink>(args, rest, &FinishChunk<kInteger>);
@@ -679,7 +653,7 @@ template <bool kInteger>
 void ByteKind(const EpilogueArgs& args, const EpilogueStrip& strip) noexcept {
   const ByteQuantiser& q = args.quantiser;
   EpilogueStrip s = strip;
-  if (q.per != ScalePer::kRow && !HasGelu(args)) {
+  if (q.per != ScalePer::kRow) {
     s = TakeTiles<kInteger>(args, s);
     if (s.cols == 0) return;
   }

@@ -2,7 +2,9 @@
 // target; as listed in epilogue.h, on a strip of accumulators that lies in L1.
 // window_sign walks words of 64 channels (16 bound vectors serve all rows);
 // group_norm_sign goes over a group's values three times and never stores a
-// float; threshold_bytes compares 16 channels with every threshold.
+// float, group_norm_bytes makes floats of a few rows of a group, which stay in
+// L1 while a byte kernel norms and quantises them; threshold_bytes compares 16
+// channels with every threshold.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/epilogue/epilogue_hwy.cc"
 #include "hwy/foreach_target.h"
@@ -12,6 +14,7 @@
 #include "kernels/base/sign-inl.h"
 #include "kernels/epilogue/epilogue-inl.h"
 #include "kernels/epilogue/epilogue_kernels.h"
+#include "kernels/quantize/bytes.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace bittern::kernels::HWY_NAMESPACE {
@@ -213,6 +216,71 @@ void GroupNormSign(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
                        : GroupNormKind<true>(args, s);
 }
 
+constexpr size_t kNormFloats = 32 * 64;  // 8 KB
+static_assert(kNormFloats >= kMaxNormGroup);
+
+// fl(acc' * scale) [+ bias] of columns [first, first + cols) of a strip's rows,
+// to `y`, row after row.
+HWY_NOINLINE void FinishFloats(const EpilogueArgs& args, const EpilogueStrip& s,
+                               size_t first, size_t cols,
+                               float* HWY_RESTRICT y) {
+  const DF d;
+  const DI di;
+  const size_t n = s.col + first;
+  const int32_t* correction = args.correction;
+  const float *scale = args.scale + n, *bias = args.bias;
+  if (correction != nullptr) correction += n;
+  if (bias != nullptr) bias += n;
+  for (size_t r = 0; r < s.rows; ++r, y += cols) {
+    const int32_t* acc = RowAt<int32_t>(s.strip, s.stride, r) + first;
+    size_t j = 0;
+    for (; j + kLanes <= cols; j += kLanes) {
+      VI x = hn::LoadU(di, acc + j);
+      if (correction != nullptr) x = hn::Add(x, hn::LoadU(di, correction + j));
+      VF v = hn::Mul(hn::ConvertTo(d, x), hn::LoadU(d, scale + j));
+      if (bias != nullptr) v = hn::Add(v, hn::LoadU(d, bias + j));
+      hn::StoreU(v, d, y + j);
+    }
+    for (; j < cols; ++j) {
+      const int32_t x = correction != nullptr ? acc[j] + correction[j] : acc[j];
+      const float v = static_cast<float>(x) * scale[j];
+      y[j] = bias != nullptr ? v + bias[j] : v;
+    }
+  }
+}
+
+// Block by block of as many rows of one group as the floats have room for.
+void GroupNormBytes(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
+  const size_t columns = args.norm_group;
+  const size_t most = HWY_MIN(kRowBlock, kNormFloats / columns);
+  HWY_ALIGN float y[kNormFloats];
+  ByteArgs bytes;
+  bytes.x = y;
+  bytes.x_stride = static_cast<ptrdiff_t>(columns * sizeof(float));
+  bytes.source = ByteSource::kLayerNorm;
+  bytes.gamma = args.gamma;
+  bytes.beta = args.beta;
+  bytes.epsilon = args.epsilon;
+  for (size_t j = 0; j < s.cols; j += columns) {
+    const size_t n = s.col + j;
+    bytes.quantiser = args.quantiser;
+    if (bytes.quantiser.per == ScalePer::kColumn) {
+      bytes.quantiser.scale += n;
+      if (bytes.quantiser.zero != nullptr) bytes.quantiser.zero += n;
+    }
+    for (size_t r = 0; r < s.rows; r += most) {
+      const size_t rows = HWY_MIN(most, s.rows - r);
+      FinishFloats(args,
+                   {RowAt<char>(s.strip, s.stride, r), s.stride, s.row + r,
+                    rows, s.col, s.cols},
+                   j, columns, y);
+      bytes.codes = {RowAt(args.bytes.data, args.bytes.stride, s.row + r) + n,
+                     args.bytes.stride, rows, columns};
+      args.norm_bytes->quantize(bytes, 0, rows);
+    }
+  }
+}
+
 // Number of thresholds that 16 channels pass, as codes; pointers at the first
 // of them.
 struct ThresholdBlock {
@@ -345,6 +413,8 @@ const EpilogueKernel* EpilogueHwyKernels() {
       {"window_sign/hwy", EpilogueKind::kWindowSign, &WindowSign, false},
       {"group_norm_sign/hwy", EpilogueKind::kGroupNormSign, &GroupNormSign,
        false},
+      {"group_norm_bytes/hwy", EpilogueKind::kGroupNormBytes, &GroupNormBytes,
+       false},
   };
   return kKernels;
 }
@@ -358,7 +428,7 @@ namespace bittern::kernels {
 HWY_EXPORT(EpilogueHwyKernels);
 
 std::span<const EpilogueKernel> EpilogueHwy(const CpuFeatures& cpu) {
-  return {BITTERN_HWY_TABLE(EpilogueHwyKernels, cpu)(), 4};
+  return {BITTERN_HWY_TABLE(EpilogueHwyKernels, cpu)(), 5};
 }
 
 }  // namespace bittern::kernels

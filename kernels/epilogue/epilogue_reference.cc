@@ -166,16 +166,20 @@ void WindowSign(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
   }
 }
 
-void GroupNormSign(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
-  const size_t group = args.codes.group;
+// LayerNorm over groups of columns of fl(acc' * scale) [+ bias], each value
+// given to kPut.
+template <void (*kPut)(const EpilogueArgs&, size_t, size_t, float)>
+void GroupNorm(const EpilogueArgs& args, const EpilogueStrip& s, size_t group) {
   for (size_t r = 0; r < s.rows; ++r) {
     const auto* acc = RowAt<int32_t>(s.strip, s.stride, r);
     const auto value = [&](size_t j) {
-      const float y = static_cast<float>(acc[j]) * args.scale[s.col + j];
-      return args.bias != nullptr ? y + args.bias[s.col + j] : y;
+      const size_t n = s.col + j;
+      const float y =
+          static_cast<float>(Corrected(args, s.row + r, n, acc[j])) *
+          args.scale[n];
+      return args.bias != nullptr ? y + args.bias[n] : y;
     };
     for (size_t first = 0; first < s.cols; first += group) {
-      const size_t g = (s.col + first) / group;
       LaneSumReference sum, squares;
       for (size_t i = 0; i < group; ++i) sum.Add(i, value(first + i));
       MomentsReference m;
@@ -185,14 +189,20 @@ void GroupNormSign(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
       m.rstd = 1.0f / std::sqrt(squares.Total() / static_cast<float>(group) +
                                 args.epsilon);
       for (size_t i = 0; i < group; ++i) {
-        const float y = NormaliseReference(value(first + i), m, args.gamma[i],
-                                           args.beta[i]);
-        StoreCode(args.codes, s.row + r, s.col + first + i,
-                  args.a != nullptr ? SignCode(y, args.a[g], args.z[g])
-                                    : SignCode(y, 1, 0));
+        kPut(args, s.row + r, s.col + first + i,
+             NormaliseReference(value(first + i), m, args.gamma[i],
+                                args.beta[i]));
       }
     }
   }
+}
+
+void GroupNormSign(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
+  GroupNorm<PutSign>(args, s, args.codes.group);
+}
+
+void GroupNormBytes(const EpilogueArgs& args, const EpilogueStrip& s) noexcept {
+  GroupNorm<PutByte>(args, s, args.norm_group);
 }
 
 constexpr EpilogueKernel kKernels[] = {
@@ -214,6 +224,8 @@ constexpr EpilogueKernel kKernels[] = {
     {"window_sign/reference", EpilogueKind::kWindowSign, &WindowSign, true},
     {"group_norm_sign/reference", EpilogueKind::kGroupNormSign, &GroupNormSign,
      true},
+    {"group_norm_bytes/reference", EpilogueKind::kGroupNormBytes,
+     &GroupNormBytes, true},
 };
 
 }  // namespace

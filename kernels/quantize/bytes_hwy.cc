@@ -92,31 +92,41 @@ HWY_INLINE void GeluByteRow(const ByteArgs& args, const FloatRow& x,
 }
 
 template <class Bytes>
+HWY_INLINE void QuantizeRow(const ByteArgs& args, size_t row,
+                            const RowMoments& moments, const Bytes& bytes) {
+  const size_t cols = args.codes.cols;
+  const FloatRow x{Row(args.x, args.x_stride, row)};
+  uint8_t* out =
+      args.codes.data + static_cast<ptrdiff_t>(row) * args.codes.stride;
+  switch (args.source) {
+    case ByteSource::kPlain:
+      ByteRow(x, bytes, 0, cols, out);
+      break;
+    case ByteSource::kLayerNorm:
+      ByteRow(NormedRow<FloatRow>{x, args.gamma, args.beta, moments}, bytes, 0,
+              cols, out);
+      break;
+    case ByteSource::kClip:
+      ByteRow(ClippedRow<false>{x, args.clip_lo, args.clip_hi}, bytes, 0, cols,
+              out);
+      break;
+    case ByteSource::kGeluClip:
+      GeluByteRow(args, x, bytes, out);
+      break;
+  }
+}
+
+template <class Bytes>
 void QuantizeRows(const ByteArgs& args, size_t row, size_t rows) {
   RowMoments moments[kRowBlock];
   if (args.source == ByteSource::kLayerNorm)
     RowBlockMoments(args, row, rows, moments);
-  const size_t cols = args.codes.cols;
+  const Bytes common(args.quantiser, row);
   for (size_t r = 0; r < rows; ++r) {
-    const FloatRow x{Row(args.x, args.x_stride, row + r)};
-    uint8_t* out =
-        args.codes.data + static_cast<ptrdiff_t>(row + r) * args.codes.stride;
-    const Bytes bytes(args.quantiser, row + r);
-    switch (args.source) {
-      case ByteSource::kPlain:
-        ByteRow(x, bytes, 0, cols, out);
-        break;
-      case ByteSource::kLayerNorm:
-        ByteRow(NormedRow<FloatRow>{x, args.gamma, args.beta, moments[r]},
-                bytes, 0, cols, out);
-        break;
-      case ByteSource::kClip:
-        ByteRow(ClippedRow<false>{x, args.clip_lo, args.clip_hi}, bytes, 0,
-                cols, out);
-        break;
-      case ByteSource::kGeluClip:
-        GeluByteRow(args, x, bytes, out);
-        break;
+    if constexpr (Bytes::kSameForRows) {
+      QuantizeRow(args, row + r, moments[r], common);
+    } else {
+      QuantizeRow(args, row + r, moments[r], Bytes(args.quantiser, row + r));
     }
   }
 }

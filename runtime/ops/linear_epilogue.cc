@@ -33,8 +33,9 @@ constexpr const char* kLabels[kLinearInputs] = {"x",
                                                 "group_scale",
                                                 "group_zero",
                                                 "channel_scale"};
-constexpr const char* kForms[] = {"f32",   "f32_sign", "f32_bytes",
-                                  "bytes", "sign",     "group_norm_sign"};
+constexpr const char* kForms[] = {
+    "f32",  "f32_sign",       "f32_bytes", "bytes", "group_norm_bytes",
+    "sign", "group_norm_sign"};
 
 // Which optional inputs each form of epilogue takes, as bits of LinearInput.
 constexpr uint32_t Bits(std::initializer_list<LinearInput> inputs) {
@@ -55,6 +56,8 @@ constexpr uint32_t kTaken[] = {
     kFloatInputs | Bits({kLinearZ}),
     kFloatInputs | Bits({kLinearA, kLinearZ}),
     kFloatInputs | Bits({kLinearA, kLinearZ}),
+    kRequired | Bits({kLinearGamma, kLinearBeta, kLinearA, kLinearZ,
+                      kLinearCorrection}),
     kRequired | Bits({kLinearA, kLinearZ}),
     kRequired | Bits({kLinearGamma, kLinearBeta, kLinearA, kLinearZ})};
 
@@ -115,7 +118,8 @@ Result<void> LinearEpilogue::ReadForm(const InferContext& context) {
   if (form == std::end(kForms)) {
     return WrongAttribute(
         context, "epilogue", "'" + std::string(name) + "'",
-        "f32, f32_sign, f32_bytes, bytes, sign or group_norm_sign");
+        "f32, f32_sign, f32_bytes, bytes, group_norm_bytes, sign or "
+        "group_norm_sign");
   }
   form_ = static_cast<Form>(form - std::begin(kForms));
   const size_t outputs =
@@ -127,17 +131,19 @@ Result<void> LinearEpilogue::ReadForm(const InferContext& context) {
   }
   const bool bits = product_.types.activations == Operand::kSign &&
                     product_.types.weights == Operand::kBipolar;
-  if (!IsSign() || bits) return CheckUnused(context);
+  const bool floats = product_.types.activations == Operand::kF32;
+  if (IsSign() ? bits : form_ != Form::kGroupNormBytes || !floats)
+    return CheckUnused(context);
   return context.Fail("epilogue " + std::string(name) + ": got " +
                       ToString(context.inputs[kLinearWeights].type) + " and " +
-                      ToString(context.inputs[kLinearX].type) +
-                      ", expected bipolar weights and sign codes");
+                      ToString(context.inputs[kLinearX].type) + ", expected " +
+                      (IsSign() ? "bipolar weights and sign codes" : "codes"));
 }
 
 Result<void> LinearEpilogue::CheckUnused(const InferContext& context) const {
   uint32_t taken = kTaken[static_cast<size_t>(form_)];
   const bool floats = product_.types.activations == Operand::kF32;
-  if (!IsSign()) taken |= floats ? kGroupInputs : kIntegerInputs;
+  if (form_ <= Form::kBytes) taken |= floats ? kGroupInputs : kIntegerInputs;
   for (size_t input = 0; input < kLinearInputs; ++input) {
     if ((taken >> input & 1) == 0 && Has(context, input)) {
       return WrongInput(context, input, kLabels[input],
@@ -194,9 +200,10 @@ Result<void> LinearEpilogue::ReadFunctions(const InferContext& context) {
   step_rows_ = 0;
   arguments_ = context.Floats("function_args");
   std::string_view names = context.String("functions", "");
-  if (form_ == Form::kGroupNormSign && !names.empty()) {
-    return WrongAttribute(context, "functions", "some",
-                          "none for epilogue group_norm_sign");
+  if (HasNorm() && !names.empty()) {
+    return WrongAttribute(
+        context, "functions", "some",
+        "none for epilogue " + std::string(kForms[static_cast<size_t>(form_)]));
   }
   if (Has(context, kLinearStepValues)) {
     const Shape& shape = context.inputs[kLinearStepValues].type.shape;
@@ -333,6 +340,34 @@ Result<void> LinearEpilogue::InferBoth(const InferContext& context) {
   return {};
 }
 
+Result<void> LinearEpilogue::ReadNorm(const InferContext& context,
+                                      int64_t group) {
+  for (const size_t input : {kLinearGamma, kLinearBeta}) {
+    BITTERN_TRY(CheckConstant(context, input, kLabels[input], DType::kF32,
+                              Shape{group}));
+  }
+  epsilon_ = context.Float("epsilon", 1e-5f);
+  norm_group_ = static_cast<size_t>(group);
+  return {};
+}
+
+Result<void> LinearEpilogue::InferNormBytes(const InferContext& context) {
+  BITTERN_TRY(CheckZeroPoints(context));
+  BITTERN_TRY_ASSIGN(const int64_t group,
+                     CheckGroup(context, product_.out.Last()));
+  if (group > static_cast<int64_t>(kernels::kMaxNormGroup)) {
+    return WrongAttribute(
+        context, "group", std::to_string(group),
+        "at most " + std::to_string(kernels::kMaxNormGroup) + " columns");
+  }
+  BITTERN_TRY(ReadNorm(context, group));
+  BITTERN_TRY(quantiser_.Infer(
+      context, {kLinearA, kLinearZ, kLabels[kLinearA], kLabels[kLinearZ], true},
+      product_.out));
+  bytes_ = ByteLayout(context.outputs[0]);
+  return {};
+}
+
 Result<void> LinearEpilogue::InferSigns(const InferContext& context) {
   if (product_.k > kMaxWindowK) {
     return context.Fail("epilogue: got sums of " + std::to_string(product_.k) +
@@ -341,13 +376,7 @@ Result<void> LinearEpilogue::InferSigns(const InferContext& context) {
   const int64_t cols = product_.out.Last();
   BITTERN_TRY_ASSIGN(const int64_t group, CheckGroup(context, cols));
   BITTERN_TRY(CheckQuantizer(context, kLinearA, cols, group, true));
-  if (form_ == Form::kGroupNormSign) {
-    for (const size_t input : {kLinearGamma, kLinearBeta}) {
-      BITTERN_TRY(CheckConstant(context, input, kLabels[input], DType::kF32,
-                                Shape{group}));
-    }
-    epsilon_ = context.Float("epsilon", 1e-5f);
-  }
+  if (HasNorm()) BITTERN_TRY(ReadNorm(context, group));
   BITTERN_TRY(SetSignOutput(context, 0, product_.out, group));
   codes_ = CodeLayout(context.outputs[0]);
   return {};
@@ -369,7 +398,8 @@ Result<void> LinearEpilogue::Infer(const InferContext& context,
                               DType::kF32, n));
   }
   BITTERN_TRY(ReadFunctions(context));
-  return IsSign() ? InferSigns(context) : InferFloats(context);
+  if (IsSign()) return InferSigns(context);
+  return HasNorm() ? InferNormBytes(context) : InferFloats(context);
 }
 
 size_t LinearEpilogue::ScratchBytes() const {
@@ -396,7 +426,7 @@ void LinearEpilogue::SetFloats(const RunContext& context, uint8_t* scratch,
     args.codes = codes_.View(context.outputs[1]);
     args.sign_shift = RunInput<float>(context, kLinearZ);
   }
-  if (form_ != Form::kBytes) {
+  if (form_ < Form::kBytes) {
     args.out_stride = args.residual_stride;
     args.out_f32 = RunOutput<float>(context, 0);
   } else {
@@ -425,15 +455,17 @@ kernels::EpilogueArgs LinearEpilogue::Args(const RunContext& context,
   kernels::EpilogueArgs args;
   args.scale = RunInput<float>(context, kLinearScale);
   args.bias = RunInput<float>(context, kLinearBias);
+  args.gamma = RunInput<float>(context, kLinearGamma);
+  args.beta = RunInput<float>(context, kLinearBeta);
+  args.epsilon = epsilon_;
+  args.norm_group = norm_group_;
+  args.norm_bytes = norm_bytes_;
   if (!IsSign()) {
     SetFloats(context, scratch, args);
     return args;
   }
   args.codes = codes_.View(context.outputs[0]);
-  args.epsilon = epsilon_;
   SetWindows(args);
-  args.gamma = RunInput<float>(context, kLinearGamma);
-  args.beta = RunInput<float>(context, kLinearBeta);
   args.a = RunInput<float>(context, kLinearA);
   args.z = RunInput<float>(context, kLinearZ);
   return args;

@@ -103,6 +103,7 @@ class LinearEpilogue {
     kF32Sign,
     kF32Bytes,
     kBytes,
+    kGroupNormBytes,
     kSign,
     kGroupNormSign
   };
@@ -121,17 +122,24 @@ class LinearEpilogue {
   Result<void> InferFloats(const InferContext& context);
   Result<void> InferSigns(const InferContext& context);
   Result<void> InferBoth(const InferContext& context);
+  Result<void> InferNormBytes(const InferContext& context);
+  // Gamma, beta and epsilon of a LayerNorm over `group` columns.
+  Result<void> ReadNorm(const InferContext& context, int64_t group);
   Result<void> MakeWindows(const PrepareContext& context);
   bool MakeThresholds(const PrepareContext& context);
   void SetWindows(kernels::EpilogueArgs& args) const;
   void SetFloats(const RunContext& context, uint8_t* scratch,
                  kernels::EpilogueArgs& args) const;
   bool IsSign() const { return form_ >= Form::kSign; }
+  bool HasNorm() const {
+    return form_ == Form::kGroupNormBytes || form_ == Form::kGroupNormSign;
+  }
 
   Form form_ = Form::kF32;
   LinearProduct product_;
   size_t m_ = 0, n_ = 0;
   float epsilon_ = 0;
+  size_t norm_group_ = 0;
   std::vector<kernels::EpilogueStep> steps_;
   std::vector<kernels::EpilogueStep> code_steps_;  // of Form::kF32Bytes
   // While reading functions: clip arguments and step values not yet taken.
@@ -151,6 +159,7 @@ class LinearEpilogue {
   std::vector<int32_t> thresholds_, flip_;
   const kernels::EpilogueKernel* kernel_ = nullptr;
   const kernels::EpilogueKernel* second_ = nullptr;
+  const kernels::ByteKernel* norm_bytes_ = nullptr;
 };
 
 }  // namespace bittern::runtime

@@ -6,6 +6,7 @@
 
 #include "kernels/base/bits.h"
 #include "kernels/epilogue/thresholds.h"
+#include "kernels/quantize/bytes.h"
 #include "runtime/ops/linear_epilogue.h"
 
 namespace bittern::runtime {
@@ -15,6 +16,7 @@ using kernels::EpilogueStep;
 
 size_t LinearEpilogue::StripUnit() const {
   if (form_ == Form::kF32Sign) return 64;
+  if (form_ == Form::kGroupNormBytes) return norm_group_;
   if (!IsSign()) return 1;
   // Strips of codes are whole words inside a group, or whole groups where a
   // group is no whole words or is normed (epilogue.h).
@@ -35,6 +37,10 @@ Result<void> LinearEpilogue::Prepare(const PrepareContext& context) {
       kind = floats                    ? EpilogueKind::kFloatBytes
              : MakeThresholds(context) ? EpilogueKind::kThresholdBytes
                                        : EpilogueKind::kScaleBytes;
+      break;
+    case Form::kGroupNormBytes:
+      kind = EpilogueKind::kGroupNormBytes;
+      norm_bytes_ = kernels::SelectBytes(context.cpu);
       break;
     case Form::kSign:
       BITTERN_TRY(MakeWindows(context));

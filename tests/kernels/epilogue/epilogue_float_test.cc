@@ -6,6 +6,7 @@
 
 #include "kernels/epilogue/epilogue.h"
 #include "kernels/epilogue/thresholds.h"
+#include "kernels/quantize/bytes.h"
 #include "tests/kernels/epilogue/epilogue_support.h"
 
 namespace bittern::kernels {
@@ -195,6 +196,51 @@ TEST_CASE("bytes of finished floats equal the reference") {
         REQUIRE(different <=
                 (exact ? 0 : kStripRows * strip.cols / kUnfusedOneIn + 1));
       });
+}
+
+// A strip of `groups` groups behind one that it leaves alone, as integers of a
+// LowBitLinear; flags as in Layer::Args.
+void CheckGroupNormBytes(const Target& target, size_t groups, size_t group,
+                         unsigned flags) {
+  const size_t cols = groups * group, n = cols + group;
+  Layer layer(n - kCol, n);
+  EpilogueArgs args = layer.Args(flags & 7, {});
+  args.residual = nullptr;
+  args.gamma = layer.values.data();
+  args.beta = layer.a.data();
+  args.epsilon = 1e-5f;
+  args.norm_group = group;
+  args.norm_bytes = SelectBytes(DetectCpu());
+  args.quantiser.per = static_cast<ScalePer>(flags / 8 % 2);
+  if ((flags & 16) != 0)
+    args.quantiser.zero_place = ZeroPointPlace::kAfterRounding;
+  Strip strip(group, cols, cols, 400);
+  for (size_t j = 0; j < group; ++j) strip.At(1, j) = 3;
+  if ((flags & 3) == 0) {  // no variance: rstd = 1 / sqrt(epsilon)
+    for (size_t j = 0; j < group; ++j) layer.scale[group + j] = 0.25f;
+  }
+  if ((flags & 1) != 0) layer.bias[n - 1] = NAN;  // and so all of its group
+  const size_t different = Different(
+      target, args, strip.View(), kRows * n,
+      [n](EpilogueArgs& a, Guarded& out) {
+        a.bytes = {out.As<uint8_t>(), static_cast<ptrdiff_t>(n), kRows, n};
+      });
+  REQUIRE(different <=
+          (target.exact ? 0 : kStripRows * cols / kUnfusedOneIn + 1));
+}
+
+TEST_CASE("bytes of normalised groups equal the reference") {
+  for (const Target& target : Targets(EpilogueKind::kGroupNormBytes)) {
+    for (const size_t group : kWidths) {
+      for (const size_t groups : {size_t{1}, size_t{3}}) {
+        if ((groups + 1) * group <= kCol) continue;  // Layer has more columns
+        for (const unsigned flags : {0u, 3u, 5u, 7u, 8u, 11u, 13u, 15u, 27u}) {
+          CAPTURE(target.name, group, groups, flags);
+          CheckGroupNormBytes(target, groups, group, flags);
+        }
+      }
+    }
+  }
 }
 
 TEST_CASE("signs of finished floats equal the reference") {

@@ -48,7 +48,8 @@ runtime::AttributeValue AnyAttribute(Random& random, AttributeKind kind) {
       "",      "f32",       "sign",   "group_norm_sign",
       "bytes", "relu gelu", "clip",   "add residual prelu",
       "row",   "column",    "tensor", "layer_norm",
-      "i64",   "gelu_clip", "bool",   "?"};
+      "i64",   "gelu_clip", "bool",   "group_norm_bytes",
+      "?"};
   constexpr float kFloats[] = {0,
                                1,
                                -1,
@@ -232,6 +233,11 @@ std::vector<OpCall> ValidCalls() {
   const runtime::AttributeMap norm{{"epilogue", std::string("group_norm_sign")},
                                    {"group", int64_t{3}},
                                    {"epsilon", 1e-5f}};
+  runtime::AttributeMap byte_norm = low_bit;
+  byte_norm["epilogue"] = std::string("group_norm_bytes");
+  byte_norm["group"] = int64_t{3};
+  byte_norm.erase("functions");
+  byte_norm.erase("function_args");
   const runtime::AttributeMap window{{"strides", Ints{1, 2}},
                                      {"pads", Ints{1, 0, 1, 0}}};
   runtime::AttributeMap pool = window;
@@ -265,6 +271,11 @@ std::vector<OpCall> ValidCalls() {
        {ones({2, 70}, 0), weights, floats(6), std::nullopt, std::nullopt,
         floats(3), floats(3), floats(2), floats(2)},
        norm},
+      {"LowBitLinear",
+       {bytes({2, 24}), CodeTensor("s4w", {6, 24}, fours(144)), floats(6),
+        floats(6), std::nullopt, floats(3), floats(3), floats(6), floats(6),
+        counts},
+       byte_norm},
       {"LowBitLinear",
        {ones({2, 70}, 0), weights, floats(6), floats(6), Iota({2, 6})},
        {{"epilogue", std::string("f32")}}},

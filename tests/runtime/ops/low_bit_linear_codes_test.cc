@@ -315,6 +315,58 @@ TEST_CASE("Bytes are the codes of the floats") {
   }
 }
 
+TEST_CASE("Bytes of normalised groups are those of the ops in a row") {
+  Random random(78);
+  struct Case {
+    const char *x, *w;
+    int64_t n, group;
+  };
+  for (const Case& c :
+       {Case{"s4c", "s8w", 192, 64}, Case{"u4c", "s4w", 96, 32},
+        Case{"u8c", "s16w", 150, 50}, Case{"sign", "bipolar", 70, 70},
+        Case{"s2c", "ternary", 320, 160}}) {
+    for (const bool bias : {false, true}) {
+      Layer layer(random, {9, c.n, 96}, c.x, c.w);
+      if (bias) {
+        layer.bias = random.Normals(static_cast<size_t>(c.n));
+        for (int64_t i = 0; i < c.n; ++i)
+          layer.correction.push_back(static_cast<int32_t>(random.Below(99)));
+      }
+      const Shape width{c.group}, rows{9 * c.n / c.group, c.group};
+      const Value gamma = Constant(
+                      F32(width, random.Normals(static_cast<size_t>(c.group)))),
+                  beta = Constant(
+                      F32(width, random.Normals(static_cast<size_t>(c.group))));
+      const auto y = Run({"LayerNorm",
+                          {F32(rows, Run(layer.Call()).Floats()), gamma, beta},
+                          {{"epsilon", 1e-5f}}})
+                         .Floats();
+      PlainQuantiser q{bias ? ScalePer::kColumn : ScalePer::kTensor, -8, 7};
+      q.Fill(random, 9, static_cast<size_t>(c.n), 0.3f, true);
+      OpCall call = layer.Call();
+      call.attributes["epilogue"] = std::string("group_norm_bytes");
+      call.attributes["group"] = c.group == c.n ? int64_t{0} : c.group;
+      call.attributes["epsilon"] = 1e-5f;
+      call.attributes.merge(q.Attributes());
+      const Shape scales{static_cast<int64_t>(q.scale.size())};
+      call.inputs[kGamma] = gamma;
+      call.inputs[kBeta] = beta;
+      call.inputs[kA] = Constant(F32(scales, q.scale));
+      call.inputs[kZ] = Constant(F32(scales, q.zero));
+      INFO(layer.Name() << " in groups of " << c.group);
+      Everywhere(call, true, [&](const Value& out) {
+        const auto got = ByteValues(out);
+        size_t wrong = 0;
+        for (size_t i = 0; i < got.size(); ++i) {
+          wrong += got[i] != q.ValueOf(y[i], i / static_cast<size_t>(c.n),
+                                       i % static_cast<size_t>(c.n));
+        }
+        CHECK(wrong == 0);
+      });
+    }
+  }
+}
+
 TEST_CASE("Few codes come from thresholds where their layer has some") {
   Random random(77);
   const float infinity = std::numeric_limits<float>::infinity();
@@ -453,6 +505,38 @@ TEST_CASE("What does not fit codes is refused") {
   CHECK(ErrorOf(with(kX, has(kX), {{"epilogue", std::string("sign")}})) ==
         "epilogue sign: got s8w[6,8] and u8c[2,8], expected bipolar weights "
         "and sign codes");
+  AttributeMap norm = bytes;
+  norm["epilogue"] = std::string("group_norm_bytes");
+  norm["group"] = int64_t{4};
+  Layer plain(random, {2, 6, 8}, "u8c", "s8w");
+  const auto normed = [&](size_t input, std::optional<Value> value,
+                          const AttributeMap& attributes) {
+    OpCall call = plain.Call();
+    call.inputs[kGamma] = call.inputs[kBeta] = Constant(Iota({3}));
+    call.inputs[kA] = Constant(Iota({1}));
+    call.inputs[input] = std::move(value);
+    for (const auto& [name, attribute] : attributes)
+      call.attributes[name] = attribute;
+    return call;
+  };
+  CHECK(ErrorOf(normed(kScale, plain.Call().inputs[kScale], norm)) ==
+        "group: got 4, expected 0 or a divisor of 6");
+  norm["group"] = int64_t{3};
+  CHECK(ErrorOf(normed(kGamma, std::nullopt, norm)) ==
+        "input gamma: got nothing, expected f32[3]");
+  CHECK(ErrorOf(normed(kBeta, Constant(Iota({6})), norm)) ==
+        "input beta: got f32[6], expected f32[3]");
+  CHECK(ErrorOf(normed(kResidual, Iota({2, 6}), norm)) ==
+        "input residual: got f32[2,6], expected nothing for epilogue "
+        "group_norm_bytes");
+  CHECK(ErrorOf(normed(kRowScale, F32({2, 1}, {1, 2}), norm)) ==
+        "input row_scale: got f32[2,1], expected nothing for epilogue "
+        "group_norm_bytes");
+  CHECK(ErrorOf(normed(kX, Iota({2, 8}), norm)) ==
+        "epilogue group_norm_bytes: got s8w[6,8] and f32[2,8], expected codes");
+  norm["functions"] = std::string("relu");
+  CHECK(ErrorOf(normed(kGamma, Constant(Iota({3})), norm)) ==
+        "functions: got some, expected none for epilogue group_norm_bytes");
   std::vector<int32_t> large(6);
   large[4] = -2147483647;
   CHECK(ErrorOf(with(kCorrection, Constant(I32({6}, large))))

@@ -269,10 +269,9 @@ TEST_CASE("Operands, epilogues and functions that do not fit are refused") {
         "input z: got nothing, expected f32[1]");
   CHECK(ErrorOf(layer.Call("group_norm_sign", false)) ==
         "input gamma: got nothing, expected f32[6]");
-  CHECK(
-      ErrorOf(layer.Call("int8", false)) ==
-      "epilogue: got 'int8', expected f32, f32_sign, f32_bytes, bytes, sign or "
-      "group_norm_sign");
+  CHECK(ErrorOf(layer.Call("int8", false)) ==
+        "epilogue: got 'int8', expected f32, f32_sign, f32_bytes, bytes, "
+        "group_norm_bytes, sign or group_norm_sign");
   CHECK(ErrorOf(sign_with({{"group", int64_t{4}}})) ==
         "group: got 4, expected 0 or a divisor of 6");
   CHECK(ErrorOf(sign_with({{"functions", std::string("relu swish")}}))
