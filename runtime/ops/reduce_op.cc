@@ -121,38 +121,24 @@ void ReduceOp::SetDims(const Shape& in, const std::vector<bool>& reduced) {
 Result<void> ReduceOp::Prepare(PrepareContext& context) {
   if (type_ == DType::kF32) {
     norm_ = kernels::SelectNorm(context.cpu);
+    bytes_ = kernels::SelectBytes(context.cpu);
     elementwise_ = kernels::SelectElementwise(context.cpu);
   }
   return {};
 }
 
-// Extreme of the first floats of a long row, whose number goes to *count: that
-// of 64 columns, then of all of these.
-float ReduceOp::ReduceColumns(const float* row, size_t* count) const {
-  constexpr size_t kColumns = 64;
-  float best[kColumns];
-  *count -= *count % kColumns;
-  std::copy_n(row, kColumns, best);
-  for (size_t i = kColumns; i < *count; i += kColumns)
-    Accumulate(row + i, best, kColumns);
-  for (size_t half = kColumns / 2; half != 0; half /= 2)
-    Accumulate(best + half, best, half);
-  return best[0];
-}
-
 template <class T>
 T ReduceOp::ReduceRow(const T* row) const {
-  size_t count = dim_[rank_ - 1].size;
+  const size_t count = dim_[rank_ - 1].size;
   T value = Identity<T>(reduction_);
   if constexpr (std::is_same_v<T, float>) {
     if (reduction_ == Reduction::kSum || reduction_ == Reduction::kMean)
       return norm_->row_sum(row, count);
-    constexpr size_t kLong = 128;
+    constexpr size_t kLong = 64;
     if (reduction_ != Reduction::kProd && count >= kLong) {
-      size_t columns = count;
-      value = Combine(reduction_, value, ReduceColumns(row, &columns));
-      row += columns;
-      count -= columns;
+      float lo, hi;
+      bytes_->row_range({row, 0, count}, &lo, &hi, 0, 1);
+      return reduction_ == Reduction::kMax ? hi : lo;
     }
   }
   for (size_t i = 0; i < count; ++i) value = Combine(reduction_, value, row[i]);

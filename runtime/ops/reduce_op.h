@@ -8,6 +8,7 @@
 
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/norm/norm.h"
+#include "kernels/quantize/bytes.h"
 #include "runtime/ops/infer.h"
 #include "runtime/ops/op_registry.h"
 
@@ -37,7 +38,6 @@ class ReduceOp : public Op {
   void Rows(const T* in, T* out, size_t begin, size_t end) const;
   template <class T>
   T ReduceRow(const T* row) const;
-  float ReduceColumns(const float* row, size_t* count) const;
   template <class T>
   void Accumulate(const T* row, T* out, size_t count) const;
   template <class T>
@@ -52,6 +52,7 @@ class ReduceOp : public Op {
   size_t outputs_ = 0;
   size_t per_output_ = 1;  // inputs of one output
   const kernels::NormKernel* norm_ = nullptr;
+  const kernels::ByteKernel* bytes_ = nullptr;  // extremes of long rows
   const kernels::ElementwiseKernel* elementwise_ = nullptr;
 };
 

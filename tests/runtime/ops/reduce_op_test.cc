@@ -104,7 +104,7 @@ TEST_CASE("A sum over the last axis is the row sum bit for bit") {
 }
 
 TEST_CASE("The extreme of a long row is found wherever it stands") {
-  for (const int64_t size : {127, 128, 191, 192, 1000}) {
+  for (const int64_t size : {63, 64, 65, 128, 191, 1000}) {
     for (int64_t at = 0; at < size; ++at) {
       std::vector<float> x(static_cast<size_t>(2 * size), -1.5f);
       x[static_cast<size_t>(size + at)] = 3;
