@@ -73,6 +73,26 @@ def load_litert(path: str, threads: int) -> Run:
     return run
 
 
+def load_ncnn(path: str, threads: int) -> Run:
+    import ncnn
+
+    net = ncnn.Net()
+    net.opt.use_vulkan_compute = False
+    net.opt.num_threads = threads
+    for option in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
+        setattr(net.opt, option, False)
+    net.load_param(path)
+    net.load_model(path.removesuffix(".param") + ".bin")
+
+    def run(image: np.ndarray) -> np.ndarray:
+        with net.create_extractor() as extractor:
+            extractor.input("in0", ncnn.Mat(image[0]))
+            _, out = extractor.extract("out0")
+            return np.array(out)[None]
+
+    return run
+
+
 PEERS = (
     Engine("ort_fp32", "fp32.onnx", "onnxruntime", load_onnxruntime),
     Engine("ort_int8_dynamic", "ort_int8_dynamic.onnx", "onnxruntime", load_onnxruntime),
@@ -82,6 +102,7 @@ PEERS = (
     Engine("openvino_binary", "openvino_binary.xml", "openvino", load_openvino),
     Engine("mnn_fp32", "mnn_fp32.mnn", "MNN", load_mnn),
     Engine("mnn_int8_weights", "mnn_int8_weights.mnn", "MNN", load_mnn),
+    Engine("ncnn_fp32", "ncnn_fp32.param", "ncnn", load_ncnn),
     Engine("litert_fp32", "litert_fp32.tflite", "ai-edge-litert", load_litert, "nhwc"),
     Engine("litert_int8_dynamic", "litert_int8_dynamic.tflite", "ai-edge-litert", load_litert, "nhwc"),
 )

@@ -10,8 +10,10 @@ reason, and peers.py lists that engine so.
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +108,21 @@ def make_mnn_int8(out: Path) -> None:
     _mnn_convert(out, "mnn_int8_weights.mnn", "--weightQuantBits", "8")
 
 
+def make_ncnn(out: Path, size: str) -> None:
+    """fp32 alone: the tools that make ncnn's int8 files are not in its wheel."""
+    shape = ",".join(str(side) for side in images(size, 1).shape)
+    with tempfile.TemporaryDirectory() as work:
+        shutil.copy(out / "fp32.onnx", work)
+        command = [str(Path(sys.executable).with_name("pnnx")), "fp32.onnx", f"inputshape=[{shape}]f32", "fp16=0"]
+        said = subprocess.run(command, cwd=work, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace").stdout
+        # It goes on without what it cannot express.
+        lost = [line for line in said.splitlines() if "not supported" in line or "exceeds" in line]
+        if lost:
+            raise RuntimeError(f"pnnx: {lost[0]}")
+        for suffix in ("param", "bin"):
+            shutil.move(Path(work) / f"fp32.ncnn.{suffix}", out / f"ncnn_fp32.{suffix}")
+
+
 def make_litert(out: Path, size: str, tensorflow_python: Path | None) -> None:
     if tensorflow_python is None:
         raise RuntimeError("no TensorFlow environment given (--tensorflow-python)")
@@ -145,6 +162,7 @@ def main() -> None:
         (["openvino_binary"], lambda: make_openvino_binary(args.out, args.size)),
         (["mnn_fp32"], lambda: make_mnn(args.out)),
         (["mnn_int8_weights"], lambda: make_mnn_int8(args.out)),
+        (["ncnn_fp32"], lambda: make_ncnn(args.out, args.size)),
         (["litert_fp32", "litert_int8_dynamic"], lambda: make_litert(args.out, args.size, args.tensorflow_python)),
     ):
         try:

@@ -1,4 +1,4 @@
-"""Times Bittern and four other engines on one architecture in one run, side by side.
+"""Times Bittern and five other engines on one architecture in one run, side by side.
 
     python bench/e2e/make_peers.py --size deit_tiny --out DIR [--tensorflow-python PY]
     python bench/e2e/peers.py --dir DIR --bittern build/release/bittern --model [NAME=]deit_tiny.bittern [--model ...] [--threads 2] --json OUT.json
@@ -9,7 +9,7 @@ hits all alike. A ratio is the other engine's time over that of Bittern's first 
 model's against the fastest fp32, int8 and 1-bit engine. An engine that did not run is listed with its reason.
 
 --avx2 DIR stands in for an AVX2-only CPU on one that has more: Bittern with --target avx2, onnxruntime and OpenVINO from the
-copies that confine.py wrote to DIR; MNN and LiteRT cannot be confined and are listed as not run.
+copies that confine.py wrote to DIR; MNN, ncnn and LiteRT cannot be confined and are listed as not run.
 """
 
 import argparse
@@ -49,7 +49,7 @@ class Peer:
         hello = self._reply()
         self.version, self.first_answer_s, self.logits = hello["version"], hello["first_answer_s"], np.array(hello["logits"])
         file = folder / engine.file
-        parts = [file] + ([file.with_suffix(".bin")] if file.suffix == ".xml" else [])
+        parts = [file] + ([file.with_suffix(".bin")] if file.suffix in (".xml", ".param") else [])
         self.file_mb = sum(part.stat().st_size for part in parts) / 1e6
 
     def _reply(self) -> dict:
