@@ -210,6 +210,32 @@ TEST_CASE("Loops take no more memory than the limit") {
   CHECK(Read<float>(*session, 0).size() == 2560);
 }
 
+TEST_CASE("No op of a body writes in place of what another turn reads") {
+  // The sum could lie over what was made before the loop, and over the state.
+  test::ModelBuilder b;
+  const int32_t x = b.Input("x", {2}), turns = b.Input("turns", kI64),
+                first = b.Input("first", {2});
+  const int32_t step = b.Op("Neg", "step", {x});
+  const Ints in = Jump(b, "Loop", {turns, -1, first}, 3);
+  const int32_t sum = b.Op("Add", "sum", {step, At(in, 2)});
+  const int32_t size = b.Op("Abs", "size", {At(in, 2)});
+  const int32_t row = b.Op("Mul", "row", {size, At(in, 2)});
+  const Ints out = Jump(b, "EndLoop", {At(in, 1), sum, row}, 2);
+  b.Output(At(out, 0), {2});
+  b.Output(At(out, 1), {-1, 2});
+  b.Output(b.Op("Abs", "after", {step}), {2});
+  const auto session = Open(b.Make());
+  Write<float>(*session, 0, {2, -1});
+  Write<int64_t>(*session, 1, {3});
+  Write<float>(*session, 2, {1, 0});
+  for (int run = 0; run < 2; ++run) {
+    Run(*session);
+    CHECK(Read<float>(*session, 0) == Floats{-5, 3});
+    CHECK(Read<float>(*session, 1) == Floats{1, 0, -1, 1, -9, 4});
+    CHECK(Read<float>(*session, 2) == Floats{2, 1});
+  }
+}
+
 TEST_CASE("Bodies stand in bodies") {
   // s += turn of the outer loop for odd turns of the inner one, else s += 10.
   test::ModelBuilder b;
